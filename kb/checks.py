@@ -1,0 +1,58 @@
+"""System checks: settings that cannot work are found by `manage.py check`, before the first request."""
+
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
+
+LOOPBACK = {"127.0.0.1", "localhost", "::1"}
+
+
+@register()
+def time_zone_exists(app_configs: Any, **kwargs: Any) -> Sequence[CheckMessage]:
+    try:
+        ZoneInfo(settings.TIME_ZONE)
+    except (ValueError, OSError, KeyError):
+        return [Error(f"KB_TIME_ZONE={settings.TIME_ZONE!r} is no time zone.", hint="For example Europe/Berlin.", id="kb.E001")]
+    return []
+
+
+@register()
+def search_engine_is_known(app_configs: Any, **kwargs: Any) -> Sequence[CheckMessage]:
+    from kb.search.backends import SCHEMES
+
+    scheme = urlsplit(settings.SEARCH_URL).scheme
+    if scheme not in SCHEMES:
+        known = ", ".join(f"{name}:" for name in sorted(SCHEMES))
+        return [Error(f"KB_SEARCH_URL={settings.SEARCH_URL!r} names no engine.", hint=f"Known: {known}", id="kb.E002")]
+    return []
+
+
+@register()
+def site_url_is_an_origin(app_configs: Any, **kwargs: Any) -> Sequence[CheckMessage]:
+    url = urlsplit(settings.SITE_URL)
+    if url.scheme not in {"http", "https"} or not url.hostname or url.path:
+        return [
+            Error(f"KB_URL={settings.SITE_URL!r} is no address.", hint="For example https://kb.example.org", id="kb.E003")
+        ]
+    return []
+
+
+@register(Tags.security, deploy=True)
+def site_is_served_over_https(app_configs: Any, **kwargs: Any) -> Sequence[CheckMessage]:
+    url = urlsplit(settings.SITE_URL)
+    if url.scheme != "https" and url.hostname not in LOOPBACK:
+        return [Warning("KB_URL is http: passwords and postmortems travel in the clear.", id="kb.W001")]
+    return []
+
+
+@register(Tags.security)
+def data_folder_is_private(app_configs: Any, **kwargs: Any) -> Sequence[CheckMessage]:
+    """The search index is un-pickled when opened: who can write it can run code as the site."""
+    index = settings.DATA_DIR / "index"
+    if index.exists() and index.stat().st_mode & 0o022:
+        return [Error(f"{index} is writable by others.", hint=f"chmod 700 {index}", id="kb.E004")]
+    return []

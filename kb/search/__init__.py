@@ -1,0 +1,1 @@
+"""A full-text engine: documents in, hits out. It knows no model; `README.md` here says how to add an engine."""

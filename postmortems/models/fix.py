@@ -1,0 +1,156 @@
+"""The fix: what the searcher came for, and its track record."""
+
+from datetime import date, datetime
+from typing import Any, Self
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Count, Max, Q
+from django.urls import reverse
+
+from kb import markdown
+from postmortems.models.access import Restrictable, RestrictableQuerySet, Visibility
+from postmortems.models.catalogue import Service
+from postmortems.models.incident import TITLE_LENGTH, Incident
+from postmortems.models.indexed import Indexed
+from postmortems.models.postmortem import Postmortem
+from postmortems.models.problem import Problem
+
+
+class FixQuerySet(RestrictableQuerySet["Fix"]):
+    def open_to_all(self) -> Self:
+        # A fix hangs on its postmortem: hidden there, hidden here.
+        home = Q(postmortem=None) | Q(postmortem__in=Postmortem.objects.open_to_all().values("pk"))
+        return self.filter(home, visibility=Visibility.OPEN)
+
+    def granted_to(self, user: Any) -> Self:
+        home = Q(postmortem=None) | Q(postmortem__in=Postmortem.objects.visible_to(user).values("pk"))
+        return self.filter(home).filter(Q(visibility=Visibility.OPEN) | self.names(user))
+
+    def in_use(self) -> Self:
+        return self.exclude(state=Fix.State.RETIRED)
+
+    def with_track_record(self, user: Any) -> Self:
+        """Annotates `worked, partly, no_effect, made_worse, tried, last_outcome_at`, from incidents this user may see."""
+        seen = Q(uses__incident__in=Incident.objects.visible_to(user).values("pk"))
+        counts = {
+            outcome.value: Count("uses", filter=seen & Q(uses__outcome=outcome.value), distinct=True)
+            for outcome in FixUse.Outcome
+        }
+        return self.annotate(
+            **counts, tried=Count("uses", filter=seen, distinct=True), last_outcome_at=Max("uses__at", filter=seen)
+        )
+
+
+class Fix(Indexed, Restrictable):
+    """A known resolution. `commands` are copyable lines; `undo` says how to go back."""
+
+    class Kind(models.TextChoices):
+        MITIGATION = "mitigation", "Mitigation"
+        WORKAROUND = "workaround", "Workaround"
+        ROLLBACK = "rollback", "Rollback"
+        FAILOVER = "failover", "Failover"
+        RESTORE = "restore", "Restore"
+        PERMANENT = "permanent", "Permanent fix"
+
+    class State(models.TextChoices):
+        DRAFT = "draft", "Draft"
+        VERIFIED = "verified", "Verified"
+        STALE = "stale", "Stale"
+        RETIRED = "retired", "Retired"
+
+    search_kind = "fix"
+    ref_prefix = "FIX"
+
+    title = models.CharField(max_length=TITLE_LENGTH)
+    kind = models.CharField(max_length=10, choices=Kind.choices, default=Kind.MITIGATION)
+    steps = models.TextField(blank=True, help_text="What to do, in order. Markdown.")
+    steps_html = models.TextField(blank=True, editable=False)
+    commands = models.TextField(blank=True, help_text="Lines to copy.")
+    preconditions = models.TextField(blank=True, help_text="When this applies, and what to check first.")
+    risk = models.TextField(blank=True, help_text="What can go wrong.")
+    undo = models.TextField(blank=True, help_text="How to go back.")
+    problem = models.ForeignKey(Problem, null=True, blank=True, on_delete=models.SET_NULL, related_name="fixes")
+    postmortem = models.ForeignKey(Postmortem, null=True, blank=True, on_delete=models.CASCADE, related_name="fixes")
+    services = models.ManyToManyField(Service, blank=True, related_name="fixes")
+    state = models.CharField(max_length=8, choices=State.choices, default=State.DRAFT)
+    last_confirmed = models.DateField(null=True, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = FixQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["title", "pk"]
+        verbose_name_plural = "fixes"
+        constraints = [
+            *Restrictable.Meta.constraints,
+            models.CheckConstraint(condition=~Q(title=""), name="fix_has_title"),
+            models.CheckConstraint(
+                condition=Q(state__in=["draft", "verified", "stale", "retired"]), name="fix_state_is_known"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.ref} {self.title}"
+
+    def get_absolute_url(self) -> str:
+        return reverse("fix_detail", args=[self.ref])
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        self.steps_html = markdown.render(self.steps)
+        super().save(*args, **kwargs)
+
+    def confirm(self, *, on: date) -> None:
+        """Someone saw it work: the steps are still right."""
+        Fix.objects.filter(pk=self.pk).filter(Q(last_confirmed=None) | Q(last_confirmed__lt=on)).update(
+            last_confirmed=on
+        )
+        self.refresh_from_db(fields=["last_confirmed"])
+
+
+class FixUseQuerySet(models.QuerySet["FixUse"]):
+    def visible_to(self, user: Any) -> Self:
+        return self.filter(
+            incident__in=Incident.objects.visible_to(user).values("pk"), fix__in=Fix.objects.visible_to(user).values("pk")
+        )
+
+    def record(self, *, fix: Fix, incident: Incident, outcome: str, by: Any, at: datetime, **details: Any) -> "FixUse":
+        """What came of this fix in this incident; said again, the newer answer counts."""
+        use, _ = self.update_or_create(
+            fix=fix, incident=incident, defaults={"outcome": outcome, "recorded_by": by, "at": at, **details}
+        )
+        return use
+
+
+class FixUse(models.Model):
+    """One try of a fix in an incident. The sum of these is the fix's track record, and feeds the ranking."""
+
+    class Outcome(models.TextChoices):
+        WORKED = "worked", "It worked"
+        PARTLY = "partly", "Partly"
+        NO_EFFECT = "no_effect", "No effect"
+        MADE_WORSE = "made_worse", "Made it worse"
+
+    incident = models.ForeignKey(Incident, on_delete=models.CASCADE, related_name="fix_uses")
+    fix = models.ForeignKey(Fix, on_delete=models.CASCADE, related_name="uses")
+    outcome = models.CharField(max_length=10, choices=Outcome.choices)
+    minutes_to_effect = models.PositiveIntegerField(null=True, blank=True)
+    note = models.TextField(blank=True)
+    recorded_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    at = models.DateTimeField()
+
+    objects = FixUseQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-at", "-pk"]
+        constraints = [
+            models.UniqueConstraint(fields=["incident", "fix"], name="one_outcome_per_fix_and_incident"),
+            models.CheckConstraint(
+                condition=Q(outcome__in=["worked", "partly", "no_effect", "made_worse"]), name="outcome_is_known"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.fix.ref} in {self.incident.ref}: {self.get_outcome_display()}"

@@ -1,0 +1,183 @@
+"""Something is broken now, or was: the incident, from the first symptom to the all-clear."""
+
+from datetime import datetime
+from typing import Any, Self
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+from django.urls import reverse
+
+from kb import markdown
+from kb.errors import DomainError
+from postmortems.models.access import Restrictable, RestrictableQuerySet
+from postmortems.models.catalogue import Service
+from postmortems.models.indexed import Indexed
+
+TITLE_LENGTH = 300
+
+
+class Kind(models.TextChoices):
+    SERVICE = "service", "Service"
+    SECURITY = "security", "Security"
+    NEAR_MISS = "near_miss", "Near miss"
+    EXERCISE = "exercise", "Exercise"
+
+
+class Severity(models.TextChoices):
+    SEV1 = "sev1", "SEV1"
+    SEV2 = "sev2", "SEV2"
+    SEV3 = "sev3", "SEV3"
+    SEV4 = "sev4", "SEV4"
+
+
+class Environment(models.TextChoices):
+    PRODUCTION = "production", "Production"
+    STAGING = "staging", "Staging"
+    DEVELOPMENT = "development", "Development"
+    OTHER = "other", "Other"
+
+
+class DetectionSource(models.TextChoices):
+    MONITOR = "monitor", "Monitoring"
+    ENGINEER = "engineer", "An engineer noticed"
+    CUSTOMER = "customer", "A customer told us"
+    SOCIAL_MEDIA = "social_media", "Social media"
+    PARTNER = "partner", "A partner told us"
+    OTHER = "other", "Other"
+
+
+class NotPossible(DomainError):
+    """The incident is in a state that this step does not start from."""
+
+
+class IncidentQuerySet(RestrictableQuerySet["Incident"]):
+    def in_progress(self) -> Self:
+        """Not over yet: someone may be working on it now."""
+        return self.filter(status__in=Incident.IN_PROGRESS)
+
+    def over(self) -> Self:
+        return self.filter(status__in=[Incident.Status.RESOLVED, Incident.Status.CLOSED])
+
+    def newest_first(self) -> Self:
+        return self.order_by("-started_at", "-pk")
+
+
+class Incident(Indexed, Restrictable):
+    """`symptoms` is what is seen now; `first_report` keeps the text as first saved, for honest evaluation later."""
+
+    class Status(models.TextChoices):
+        OPEN = "open", "Open"
+        INVESTIGATING = "investigating", "Investigating"
+        MITIGATED = "mitigated", "Mitigated"
+        RESOLVED = "resolved", "Resolved"
+        CLOSED = "closed", "Closed"
+        CANCELLED = "cancelled", "Cancelled"
+
+    IN_PROGRESS = (Status.OPEN, Status.INVESTIGATING, Status.MITIGATED)
+    search_kind = "incident"
+    ref_prefix = "INC"
+
+    kind = models.CharField(max_length=12, choices=Kind.choices, default=Kind.SERVICE)
+    title = models.CharField(max_length=TITLE_LENGTH)
+    symptoms = models.TextField(blank=True, help_text="What is seen now. Markdown.")
+    symptoms_html = models.TextField(blank=True, editable=False)
+    error_excerpt = models.TextField(blank=True, help_text="Log lines or an error message, as they are.")
+    severity = models.CharField(max_length=4, choices=Severity.choices, default=Severity.SEV3)
+    services = models.ManyToManyField(Service, blank=True, related_name="incidents")
+    environment = models.CharField(max_length=12, choices=Environment.choices, default=Environment.PRODUCTION)
+    detection_source = models.CharField(max_length=12, choices=DetectionSource.choices, blank=True)
+    status = models.CharField(max_length=13, choices=Status.choices, default=Status.OPEN)
+    started_at = models.DateTimeField()
+    detected_at = models.DateTimeField(null=True, blank=True)
+    mitigated_at = models.DateTimeField(null=True, blank=True)
+    resolved_at = models.DateTimeField(null=True, blank=True)
+    closed_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    reported_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="reported_incidents"
+    )
+    commander = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="commanded_incidents"
+    )
+    source = models.CharField(max_length=40, blank=True, help_text="What opened it, if not a person.")
+    dedup_key = models.CharField(max_length=200, blank=True)
+    external_url = models.URLField(max_length=500, blank=True)
+    first_report = models.JSONField(default=dict, editable=False)
+
+    objects = IncidentQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-started_at", "-pk"]
+        indexes = [models.Index(fields=["status", "-started_at"])]
+        constraints = [
+            *Restrictable.Meta.constraints,
+            models.CheckConstraint(condition=~Q(title=""), name="incident_has_title"),
+            models.CheckConstraint(condition=Q(severity__in=Severity.values), name="incident_severity_is_known"),
+            models.CheckConstraint(condition=Q(kind__in=Kind.values), name="incident_kind_is_known"),
+            models.CheckConstraint(
+                condition=Q(status__in=["open", "investigating", "mitigated", "resolved", "closed", "cancelled"]),
+                name="incident_status_is_known",
+            ),
+            models.CheckConstraint(
+                condition=~Q(status__in=["resolved", "closed"]) | Q(resolved_at__isnull=False),
+                name="resolved_incident_has_time",
+            ),
+            models.CheckConstraint(
+                condition=Q(resolved_at__isnull=True) | Q(resolved_at__gte=F("started_at")),
+                name="incident_ends_after_it_starts",
+            ),
+            models.UniqueConstraint(
+                fields=["source", "dedup_key"], condition=~Q(dedup_key=""), name="one_incident_per_dedup_key"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.ref} {self.title}"
+
+    def get_absolute_url(self) -> str:
+        return reverse("incident_detail", args=[self.ref])
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        self.symptoms_html = markdown.render(self.symptoms)
+        super().save(*args, **kwargs)
+
+    @property
+    def is_in_progress(self) -> bool:
+        return self.status in self.IN_PROGRESS
+
+    @property
+    def is_over(self) -> bool:
+        return self.status in {self.Status.RESOLVED, self.Status.CLOSED}
+
+    def keep_first_report(self) -> None:
+        """Remember what was known when it was declared. Later edits do not reach this copy."""
+        report = {
+            "title": self.title,
+            "symptoms": self.symptoms,
+            "error_excerpt": self.error_excerpt,
+            "services": [service.slug for service in self.services.all()],
+        }
+        Incident.objects.filter(pk=self.pk, first_report={}).update(first_report=report)
+        self.refresh_from_db(fields=["first_report"])
+
+    def mitigate(self, *, at: datetime) -> None:
+        """The harm has stopped; the cause may still be there."""
+        self._step({self.Status.OPEN, self.Status.INVESTIGATING}, self.Status.MITIGATED, mitigated_at=at)
+
+    def resolve(self, *, at: datetime) -> None:
+        if at < self.started_at:
+            raise NotPossible("An incident cannot end before it started.")
+        self._step(set(self.IN_PROGRESS), self.Status.RESOLVED, resolved_at=at)
+
+    def reopen(self) -> None:
+        self._step(
+            {self.Status.RESOLVED, self.Status.CLOSED}, self.Status.INVESTIGATING, resolved_at=None, closed_at=None
+        )
+
+    def _step(self, starts: set[Any], status: Any, **times: datetime | None) -> None:
+        # The database decides: of two people who press at once, one gets the refusal.
+        moved = Incident.objects.filter(pk=self.pk, status__in=starts).update(status=status, **times)
+        self.refresh_from_db(fields=["status", *times])
+        if not moved:
+            raise NotPossible(f"{self.ref} is {self.get_status_display().lower()}: this step does not start from there.")

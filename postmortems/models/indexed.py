@@ -1,0 +1,38 @@
+"""What it takes to be findable: a key, and a version that grows with every change."""
+
+from typing import ClassVar, Self
+
+from django.db import models
+from django.db.models import F
+
+
+
+class Indexed(models.Model):
+    """A row with a document in the search index. `search.changed(row)` bumps the version and leaves an outbox row."""
+
+    search_kind: ClassVar[str]
+    ref_prefix: ClassVar[str]
+    search_version = models.PositiveBigIntegerField(default=1, editable=False)
+
+    class Meta:
+        abstract = True
+
+    @property
+    def ref(self) -> str:
+        """The name people use, `PM-42`: made of the row's id, which is never given twice."""
+        return f"{self.ref_prefix}-{self.pk}"
+
+    @property
+    def search_key(self) -> str:
+        return f"{self.search_kind}:{self.pk}"
+
+    @classmethod
+    def pk_of_ref(cls, ref: str) -> int | None:
+        """`42` for `PM-42` or `pm-42`; None if it is no ref of this kind."""
+        prefix, _, number = ref.upper().partition("-")
+        return int(number) if prefix == cls.ref_prefix and number.isascii() and number.isdigit() else None
+
+    def bump_search_version(self) -> Self:
+        type(self)._default_manager.filter(pk=self.pk).update(search_version=F("search_version") + 1)
+        self.refresh_from_db(fields=["search_version"])
+        return self

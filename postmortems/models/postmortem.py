@@ -1,0 +1,181 @@
+"""The postmortem: its sections as rows, its life, and where it was imported from."""
+
+from datetime import datetime
+from typing import Any, Self
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.urls import reverse
+
+from kb import markdown
+from kb.errors import DomainError
+from postmortems import sections
+from postmortems.models.access import Restrictable, RestrictableQuerySet, Visibility
+from postmortems.models.catalogue import Service, Tag, Team
+from postmortems.models.incident import TITLE_LENGTH, Environment, Incident, Kind, Severity
+from postmortems.models.indexed import Indexed
+from postmortems.models.problem import CauseCategory, Problem
+
+
+class NotReady(DomainError):
+    """It cannot be published yet, or again."""
+
+
+class PostmortemQuerySet(RestrictableQuerySet["Postmortem"]):
+    def published(self) -> Self:
+        return self.filter(status=Postmortem.Status.PUBLISHED)
+
+    def unpublished(self) -> Self:
+        return self.exclude(status__in=Postmortem.READABLE)
+
+    def open_to_all(self) -> Self:
+        hidden = Incident.objects.filter(visibility=Visibility.RESTRICTED)
+        return self.filter(visibility=Visibility.OPEN, status__in=Postmortem.READABLE).exclude(incidents__in=hidden)
+
+    def granted_to(self, user: Any) -> Self:
+        """Their own, those that name them, and open drafts of their teams; never one whose incident they may not see."""
+        of_my_team = Q(visibility=Visibility.OPEN, pk__in=self._pks(team__members=user))
+        granted = self.filter(Q(owner=user) | self.names(user) | of_my_team)
+        return granted.exclude(incidents__in=Incident.objects.hidden_from(user))
+
+    def newest_first(self) -> Self:
+        return self.order_by(models.F("occurred_on").desc(nulls_last=True), "-pk")
+
+
+class Postmortem(Indexed, Restrictable):
+    """What happened, what fixed it, and what we learned. Zero or more incidents: imports have none."""
+
+    class Status(models.TextChoices):
+        DRAFT = "draft", "Draft"
+        IN_REVIEW = "in_review", "In review"
+        CHANGES_REQUESTED = "changes_requested", "Changes requested"
+        APPROVED = "approved", "Approved"
+        PUBLISHED = "published", "Published"
+        ARCHIVED = "archived", "Archived"
+
+    READABLE = (Status.PUBLISHED, Status.ARCHIVED)
+    search_kind = "postmortem"
+    ref_prefix = "PM"
+
+    title = models.CharField(max_length=TITLE_LENGTH)
+    incidents = models.ManyToManyField(Incident, blank=True, related_name="postmortems")
+    problem = models.ForeignKey(Problem, null=True, blank=True, on_delete=models.SET_NULL, related_name="postmortems")
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="postmortems"
+    )
+    team = models.ForeignKey(Team, null=True, blank=True, on_delete=models.SET_NULL, related_name="postmortems")
+    authors = models.CharField(max_length=500, blank=True, help_text="As written in an imported document.")
+    status = models.CharField(max_length=18, choices=Status.choices, default=Status.DRAFT)
+    kind = models.CharField(max_length=12, choices=Kind.choices, default=Kind.SERVICE)
+    severity = models.CharField(max_length=4, choices=Severity.choices, blank=True)
+    environment = models.CharField(max_length=12, choices=Environment.choices, blank=True)
+    cause_category = models.CharField(max_length=20, choices=CauseCategory.choices, blank=True)
+    services = models.ManyToManyField(Service, blank=True, related_name="postmortems")
+    tags = models.ManyToManyField(Tag, blank=True, related_name="postmortems")
+    occurred_on = models.DateField(null=True, blank=True)
+    started_at = models.DateTimeField(null=True, blank=True)
+    ended_at = models.DateTimeField(null=True, blank=True)
+    source_url = models.CharField(max_length=1000, blank=True, help_text="The public report, if there is one.")
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+    published_at = models.DateTimeField(null=True, blank=True)
+
+    objects = PostmortemQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-occurred_on", "-pk"]
+        indexes = [models.Index(fields=["status", "-occurred_on"])]
+        constraints = [
+            *Restrictable.Meta.constraints,
+            models.CheckConstraint(condition=~Q(title=""), name="postmortem_has_title"),
+            models.CheckConstraint(
+                condition=Q(
+                    status__in=["draft", "in_review", "changes_requested", "approved", "published", "archived"]
+                ),
+                name="postmortem_status_is_known",
+            ),
+            models.CheckConstraint(
+                condition=~Q(status__in=["published", "archived"]) | Q(published_at__isnull=False),
+                name="published_has_date",
+            ),
+            models.CheckConstraint(
+                condition=Q(severity="") | Q(severity__in=Severity.values), name="postmortem_severity_is_known"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.ref} {self.title}"
+
+    def get_absolute_url(self) -> str:
+        return reverse("postmortem_detail", args=[self.ref])
+
+    @property
+    def is_published(self) -> bool:
+        return self.status == self.Status.PUBLISHED
+
+    def text_of(self, key: str) -> str:
+        """The Markdown of one section; empty if it was not written."""
+        return next((text.body for text in self.sections.all() if text.key == key), "")
+
+    def sections_in_order(self) -> list["SectionText"]:
+        """The written sections in reading order."""
+        place = {key: n for n, key in enumerate(sections.KEYS)}
+        return sorted((text for text in self.sections.all() if text.body.strip()), key=lambda text: place[text.key])
+
+    def write(self, key: str, body: str) -> "SectionText":
+        """Set one section; the HTML is made now, once."""
+        text, _ = SectionText.objects.update_or_create(postmortem=self, key=key, defaults={"body": body})
+        return text
+
+    def publish(self, *, at: datetime) -> None:
+        """Readable by everyone who may see it. Needs a title and at least one written section."""
+        if not self.sections.exclude(body="").exists():
+            raise NotReady("Nothing is written yet: fill at least one section.")
+        moved = Postmortem.objects.filter(pk=self.pk).unpublished().update(
+            status=self.Status.PUBLISHED, published_at=at
+        )
+        self.refresh_from_db(fields=["status", "published_at"])
+        if not moved:
+            raise NotReady(f"{self.ref} is already {self.get_status_display().lower()}.")
+
+
+class SectionText(models.Model):
+    """What was written under one section key, and its sanitized HTML, made once at save."""
+
+    postmortem = models.ForeignKey(Postmortem, on_delete=models.CASCADE, related_name="sections")
+    key = models.CharField(max_length=30, choices=[(section.key, section.title) for section in sections.SECTIONS])
+    body = models.TextField(blank=True)
+    html = models.TextField(blank=True, editable=False)
+
+    class Meta:
+        ordering = ["pk"]
+        constraints = [models.UniqueConstraint(fields=["postmortem", "key"], name="one_text_per_section")]
+
+    def __str__(self) -> str:
+        return f"{self.postmortem.ref} {self.title}"
+
+    @property
+    def title(self) -> str:
+        return sections.BY_KEY[self.key].title
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        self.html = markdown.render(self.body)
+        if (fields := kwargs.get("update_fields")) is not None:
+            kwargs["update_fields"] = {*fields, "html"}
+        super().save(*args, **kwargs)
+
+
+class ImportedFile(models.Model):
+    """Where an imported postmortem came from, and the file as it was: no character of the source is lost."""
+
+    postmortem = models.OneToOneField(Postmortem, on_delete=models.CASCADE, related_name="imported_file")
+    identity = models.CharField(max_length=500, unique=True, help_text="What makes the source the same file again.")
+    path = models.CharField(max_length=1000)
+    content_hash = models.CharField(max_length=64, help_text="SHA-256 of the file's bytes.")
+    fingerprint = models.CharField(max_length=64, help_text="Of the postmortem as the import left it: later edits differ.")
+    text = models.TextField(help_text="The whole source, decoded.")
+    imported_at = models.DateTimeField(auto_now=True)
+
+    def __str__(self) -> str:
+        return self.path

@@ -1,0 +1,1 @@
+"""What people do, named by activity. The only writers."""
