@@ -1,4 +1,4 @@
-"""The cast: Alice owns it, Bob is on her team, Charlie must see nothing, the administrator sees everything."""
+"""The cast: Alice owns it, Bob is on her team, Charlie must see nothing, the administrator sees all."""
 
 import pytest
 
