@@ -16,7 +16,11 @@ def time_zone_exists(app_configs: Any, **kwargs: Any) -> Sequence[CheckMessage]:
     try:
         ZoneInfo(settings.TIME_ZONE)
     except (ValueError, OSError, KeyError):
-        return [Error(f"KB_TIME_ZONE={settings.TIME_ZONE!r} is no time zone.", hint="For example Europe/Berlin.", id="kb.E001")]
+        return [
+            Error(
+                f"KB_TIME_ZONE={settings.TIME_ZONE!r} is no time zone.", hint="For example Europe/Berlin.", id="kb.E001"
+            )
+        ]
     return []
 
 
@@ -36,7 +40,9 @@ def site_url_is_an_origin(app_configs: Any, **kwargs: Any) -> Sequence[CheckMess
     url = urlsplit(settings.SITE_URL)
     if url.scheme not in {"http", "https"} or not url.hostname or url.path:
         return [
-            Error(f"KB_URL={settings.SITE_URL!r} is no address.", hint="For example https://kb.example.org", id="kb.E003")
+            Error(
+                f"KB_URL={settings.SITE_URL!r} is no address.", hint="For example https://kb.example.org", id="kb.E003"
+            )
         ]
     return []
 

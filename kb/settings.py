@@ -1,4 +1,4 @@
-"""The only settings file. What differs by place comes from the environment, and is loud when wrong (see kb/checks.py)."""
+"""The only settings file. What differs by place comes from the environment, loud when wrong (see kb/checks.py)."""
 
 import os
 import secrets

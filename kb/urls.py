@@ -8,6 +8,7 @@ from kb import views
 urlpatterns = [
     path("healthz", views.healthz, name="healthz"),
     path("readyz", views.readyz, name="readyz"),
+    path("api/v1/", include("postmortems.api.urls")),
     path("accounts/", include("kb.accounts_urls")),
     path("admin/", admin.site.urls),
     path("", include("postmortems.urls")),

@@ -22,9 +22,17 @@ SECTIONS = (
     Section("detection", "Detection", "What told us, and what could have told us earlier?", "symptoms"),
     Section("trigger", "Trigger", "What changed just before: a deploy, a load, a date, a limit?", "cause"),
     Section(
-        "contributing_factors", "Contributing factors", "Which conditions made this possible, and which made it worse?", "cause"
+        "contributing_factors",
+        "Contributing factors",
+        "Which conditions made this possible, and which made it worse?",
+        "cause",
     ),
-    Section("what_fixed_it", "What fixed it", "What was done that ended it? Write it so that it can be followed at 3 a.m.", "fix"),
+    Section(
+        "what_fixed_it",
+        "What fixed it",
+        "What was done that ended it? Write it so that it can be followed at 3 a.m.",
+        "fix",
+    ),
     Section("prevention", "Prevention", "What would make this impossible, or harmless, or seen at once?"),
     Section("worked_well", "What went well", "Which tools, habits and preparations helped?"),
     Section("didnt_work", "What did not go well", "What slowed detection, diagnosis or repair?"),
@@ -36,3 +44,8 @@ SECTIONS = (
 )
 BY_KEY = {section.key: section for section in SECTIONS}
 KEYS = tuple(BY_KEY)
+
+
+def choices() -> list[tuple[str, str]]:
+    """For a model field: given as a function, so that a new section needs no migration."""
+    return [(section.key, section.title) for section in SECTIONS]

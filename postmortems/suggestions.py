@@ -1,13 +1,35 @@
-"""Which earlier resolutions may help with this incident, and why. Reads only."""
+"""Which earlier resolutions may help with this incident, and why. Reads only.
+
+The engine ranks by text; here the rows are fetched as the reader may see them, what the text cannot know is added (same
+service, how often the fix worked), reasons are put in the reader's words, and below a threshold the answer is "nothing
+similar". The parts of a score add up to it.
+"""
 
 from __future__ import annotations
 
+import logging
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from postmortems.models import ActionItem, Fix, Incident
-from postmortems.search import Item
+from django.conf import settings
+
+from postmortems import search
+from postmortems.models import ActionItem, Fix, Incident, Postmortem
+from postmortems.search import Item, Match, Matches, reading
+from postmortems.search.similar import term_fields
+
+logger = logging.getLogger(__name__)
+
+# How many of the engine's best are looked at again with what only the database knows.
+RERANKED = 20
+REASONS = 6
+# Shares of the text's score; chosen so that they reorder neighbours and never lift the unlike over the like.
+SAME_SERVICE = 0.15
+FIX_RECORD = 0.20
+DEGRADED = "The search index is being rebuilt: suggestions come back in a moment."
 
 
 @dataclass(frozen=True)
@@ -56,8 +78,29 @@ class Suggestion:
     why: tuple[Reason, ...]
     matched_line: str  # the reader's log line that has the same shape there; "" if none
     what_fixed_it: str  # first lines, plain text
-    fixes: tuple[Fix, ...]  # annotated by with_track_record: worked, partly, no_effect, made_worse, tried, last_outcome_at
+    fixes: tuple[
+        Fix, ...
+    ]  # annotated by with_track_record: worked, partly, no_effect, made_worse, tried, last_outcome_at
     open_actions: tuple[ActionItem, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "ref": self.ref,
+            "kind": self.kind,
+            "title": self.title,
+            "url": settings.SITE_URL + self.url,
+            "score": round(self.score, 4),
+            "confidence": self.confidence,
+            "occurred_on": self.occurred_on and self.occurred_on.isoformat(),
+            "severity": self.severity or None,
+            "services": list(self.services),
+            "why": [{"term": r.term, "field": r.field, "weight": round(r.weight, 4)} for r in self.why],
+            "matched_line": self.matched_line or None,
+            "parts": [{"name": part.name, "value": round(part.value, 4)} for part in self.parts],
+            "what_fixed_it": self.what_fixed_it or None,
+            "fixes": [_fix_as_json(fix) for fix in self.fixes],
+            "open_actions": [_action_as_json(action) for action in self.open_actions],
+        }
 
 
 @dataclass(frozen=True)
@@ -69,6 +112,34 @@ class Suggestions:
     abstained: bool = False
     total_candidates: int = 0
     degraded: str = ""
+
+    def as_json(self, report: Report) -> dict[str, Any]:
+        """The stable shape of command and API."""
+        return {
+            "query": {"title": report.title, "symptoms": report.symptoms, "services": list(report.services)},
+            "abstained": self.abstained,
+            "degraded": self.degraded or None,
+            "total_candidates": self.total_candidates,
+            "happening_now": [suggestion.as_json() for suggestion in self.happening_now],
+            "results": [suggestion.as_json() for suggestion in self.results],
+        }
+
+
+def _fix_as_json(fix: Any) -> dict[str, Any]:
+    last = getattr(fix, "last_outcome_at", None)
+    return {
+        "ref": fix.ref,
+        "title": fix.title,
+        "kind": fix.kind,
+        "worked": getattr(fix, "worked", 0),
+        "tried": getattr(fix, "tried", 0),
+        "last_outcome_on": last.date().isoformat() if last else None,
+    }
+
+
+def _action_as_json(action: ActionItem) -> dict[str, Any]:
+    due = action.due_on.isoformat() if action.due_on else None
+    return {"title": action.title, "kind": action.kind, "state": action.state, "due_on": due}
 
 
 def report_of(incident: Incident) -> Report:
@@ -85,5 +156,148 @@ def report_of(incident: Incident) -> Report:
 
 
 def suggest(report: Report, *, user: Any, limit: int = 3) -> Suggestions:
-    """Earlier incidents and postmortems that look like this one, best first, with reasons; or an honest "nothing similar"."""
-    raise NotImplementedError
+    """Earlier incidents and postmortems that look like this one, best first, with reasons; or "nothing similar".
+
+    Only what this user may see, and only what was known before the incident started.
+    """
+    if not f"{report.title}{report.symptoms}{report.error_excerpt}".strip():
+        return Suggestions()
+    try:
+        past = _similar(report, user=user, happening_now=False)
+        now = _similar(report, user=user, happening_now=True)
+    except search.SearchError:
+        logger.exception("Looking for similar incidents")
+        search.rebuild_in_background()
+        return Suggestions(degraded=DEGRADED)
+    results = _weighed(past, report, user=user)[:limit]
+    return Suggestions(
+        results=tuple(results),
+        happening_now=tuple(_weighed(now, report, user=user)[:limit]),
+        abstained=not results,
+        total_candidates=past.candidates,
+    )
+
+
+def _similar(report: Report, *, user: Any, happening_now: bool) -> Matches:
+    return search.similar(
+        report.title,
+        f"{report.symptoms}\n{report.error_excerpt}",
+        access=search.access_of(user),
+        before=report.started_at,
+        exclude=_own_keys(report) | search.hidden_changes(user),
+        happening_now=happening_now,
+        limit=RERANKED,
+    )
+
+
+def _own_keys(report: Report) -> frozenset[str]:
+    """The incident itself, and the postmortems about it: they would be the best match, and no help."""
+    if report.incident_pk is None:
+        return frozenset()
+    own = Postmortem.objects.filter(incidents=report.incident_pk).values_list("pk", flat=True)
+    return frozenset({f"incident:{report.incident_pk}", *(f"postmortem:{pk}" for pk in own)})
+
+
+def _weighed(found: Matches, report: Report, *, user: Any) -> list[Suggestion]:
+    rows = reading.fetch([match.key for match in found.matches], user=user)
+    judged = []
+    for match in _folded(found.matches, rows):
+        row = rows[match.key]
+        parts = _parts(match, row, report)
+        confidence = search.confidence_of(match, found)
+        if confidence:
+            judged.append((sum(part.value for part in parts), match, row, parts, confidence))
+    judged.sort(key=lambda entry: (-entry[0], entry[1].key))
+    return [_suggestion(match, row, parts, confidence, found, report) for _, match, row, parts, confidence in judged]
+
+
+def _folded(matches: Iterable[Match], rows: dict[str, Item]) -> list[Match]:
+    """An incident whose postmortem is among the matches is told by the postmortem: one story, one card."""
+    told = {
+        incident.search_key
+        for match in matches
+        if isinstance(row := rows.get(match.key), Postmortem)
+        for incident in row.incidents.all()
+    }
+    return [match for match in matches if match.key in rows and match.key not in told]
+
+
+def fixes_of(row: Item) -> tuple[Fix, ...]:
+    """The fixes that go with a result, the best proven first. Takes a row from `reading.fetch`."""
+    if isinstance(row, Fix):
+        return (row,)
+    if isinstance(row, Postmortem):
+        return tuple(sorted(row.fixes.all(), key=lambda fix: (-success_rate(fix), fix.pk)))
+    return tuple(fix for postmortem in row.postmortems.all() for fix in fixes_of(postmortem))
+
+
+def success_rate(fix: Any) -> float:
+    """(worked + partly / 2 + 1) / (tried + 2): Laplace's rule of succession: an untried fix stands at one half."""
+    return float((fix.worked + 0.5 * fix.partly + 1) / (fix.tried + 2))
+
+
+def _parts(match: Match, row: Item, report: Report) -> tuple[Part, ...]:
+    by_channel: dict[str, float] = defaultdict(float)
+    for term, value in match.parts:
+        by_channel[search.CHANNEL_NAMES[term.channel]] += value
+    text = sum(by_channel.values())
+    if {service.slug for service in row.services.all()} & set(report.services):
+        by_channel["Same service"] = SAME_SERVICE * text
+    if record := _record(row):
+        by_channel["Record of the fix"] = FIX_RECORD * text * record
+    return tuple(Part(name, value) for name, value in by_channel.items())
+
+
+def _record(row: Item) -> float:
+    """-0.5 to 0.5, from the best proven fix. A fix that made things worse never lifts."""
+    rates = [min(success_rate(fix), 0.5) if fix.made_worse else success_rate(fix) for fix in _tried(row)]
+    return max(rates) - 0.5 if rates else 0.0
+
+
+def _tried(row: Item) -> list[Any]:
+    return [fix for fix in fixes_of(row) if getattr(fix, "tried", 0)]
+
+
+def _suggestion(
+    match: Match, row: Item, parts: Sequence[Part], confidence: str, found: Matches, report: Report
+) -> Suggestion:
+    actions = () if isinstance(row, Fix) else tuple(action for action in row.action_items.all() if action.is_unfinished)
+    why, line = _reasons(match, row, found, report)
+    return Suggestion(
+        item=row,
+        ref=row.ref,
+        kind=row.search_kind,
+        title=row.title,
+        url=row.get_absolute_url(),
+        score=sum(part.value for part in parts),
+        confidence=confidence,
+        occurred_on=reading.occurred_on(row),
+        severity=reading.severity_of(row),
+        services=tuple(service.name for service in row.services.all()),
+        parts=tuple(parts),
+        why=why,
+        matched_line=line,
+        what_fixed_it=reading.what_fixed_it(row),
+        fixes=fixes_of(row),
+        open_actions=actions,
+    )
+
+
+def _reasons(match: Match, row: Item, found: Matches, report: Report) -> tuple[tuple[Reason, ...], str]:
+    """The terms that weigh most, as the report wrote them, and the log line of the same shape."""
+    total = match.score or 1.0
+    best = sorted(match.parts, key=lambda part: -part[1])
+    fields = term_fields(row, [term for term, _ in best])
+    reasons: dict[str, Reason] = {}
+    line = ""
+    for term, value in best:
+        written = found.key_terms.written[term.channel, term.token]
+        if search.CHANNEL_NAMES[term.channel] == "Log lines":
+            line = line or written
+            continue
+        reasons.setdefault(written.lower(), Reason(written, fields.get(term, "text"), value / total))
+    shared = [service for service in row.services.all() if service.slug in report.services]
+    return (
+        *(Reason(service.name, "service", 0.0) for service in shared),
+        *list(reasons.values())[:REASONS],
+    ), line

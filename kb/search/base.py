@@ -30,7 +30,7 @@ class SearchError(Exception):
 
 
 class Unavailable(SearchError):
-    """Not now: a lock was not had in time, there is no index yet. Trying again helps; the database answers meanwhile."""
+    """Not now: a lock was not had in time, there is no index yet. Trying again helps; the database answers so long."""
 
 
 class Corrupt(SearchError):
@@ -243,7 +243,7 @@ class SearchBackend(ABC):
 
     @abstractmethod
     def similar_words(self, word: str, *, access: frozenset[str], limit: int = 3) -> list[str]:
-        """Words like this one (two edits at most) in documents open to `access`, likeliest first; never the word itself."""
+        """Words like this one (two edits at most) in documents open to `access`, likeliest first; never itself."""
 
     @abstractmethod
     def stored(self) -> Mapping[str, Stored]:

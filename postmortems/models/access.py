@@ -17,7 +17,7 @@ class Visibility(models.TextChoices):
 
 
 class RestrictableQuerySet(models.QuerySet[Row]):
-    """`open_to_all()` and `granted_to(user)` are each model's own; `visible_to(user)` is their union, the same for all."""
+    """`open_to_all()` and `granted_to(user)` are each model's own; `visible_to(user)` is their union for all of them."""
 
     def open_to_all(self) -> Self:
         """Rows that every signed-in user may see."""

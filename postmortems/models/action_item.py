@@ -52,15 +52,17 @@ class ActionItem(models.Model):
     postmortem = models.ForeignKey(
         Postmortem, null=True, blank=True, on_delete=models.CASCADE, related_name="action_items"
     )
-    incident = models.ForeignKey(
-        Incident, null=True, blank=True, on_delete=models.CASCADE, related_name="action_items"
-    )
+    incident = models.ForeignKey(Incident, null=True, blank=True, on_delete=models.CASCADE, related_name="action_items")
     kind = models.CharField(max_length=8, choices=Kind.choices, default=Kind.PREVENT)
     title = models.CharField(max_length=500)
     details = models.TextField(blank=True)
     done_when = models.TextField(blank=True, help_text="How anyone can tell that it holds.")
     owner = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="action_items"
+        settings.AUTH_USER_MODEL,
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="action_items",
     )
     owner_text = models.CharField(max_length=200, blank=True, help_text="As written, where no account matches.")
     due_on = models.DateField(null=True, blank=True)
@@ -78,11 +80,10 @@ class ActionItem(models.Model):
         constraints = [
             models.CheckConstraint(condition=~Q(title=""), name="action_item_has_title"),
             models.CheckConstraint(
-                condition=Q(postmortem__isnull=False) | Q(incident__isnull=False), name="action_item_has_a_home"
+                condition=Q(postmortem__isnull=False) | Q(incident__isnull=False),
+                name="action_item_has_a_home",
             ),
-            models.CheckConstraint(
-                condition=~Q(state="wont_do") | ~Q(reason=""), name="wont_do_has_a_reason"
-            ),
+            models.CheckConstraint(condition=~Q(state="wont_do") | ~Q(reason=""), name="wont_do_has_a_reason"),
             models.CheckConstraint(
                 condition=Q(state__in=["open", "in_progress", "done", "verified", "wont_do"]),
                 name="action_item_state_is_known",

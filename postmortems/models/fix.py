@@ -31,14 +31,16 @@ class FixQuerySet(RestrictableQuerySet["Fix"]):
         return self.exclude(state=Fix.State.RETIRED)
 
     def with_track_record(self, user: Any) -> Self:
-        """Annotates `worked, partly, no_effect, made_worse, tried, last_outcome_at`, from incidents this user may see."""
+        """Annotates `worked, partly, no_effect, made_worse, tried, last_outcome_at`: of incidents this user may see."""
         seen = Q(uses__incident__in=Incident.objects.visible_to(user).values("pk"))
         counts = {
             outcome.value: Count("uses", filter=seen & Q(uses__outcome=outcome.value), distinct=True)
             for outcome in FixUse.Outcome
         }
         return self.annotate(
-            **counts, tried=Count("uses", filter=seen, distinct=True), last_outcome_at=Max("uses__at", filter=seen)
+            **counts,
+            tried=Count("uses", filter=seen, distinct=True),
+            last_outcome_at=Max("uses__at", filter=seen),
         )
 
 
@@ -109,9 +111,12 @@ class Fix(Indexed, Restrictable):
 
 
 class FixUseQuerySet(models.QuerySet["FixUse"]):
+    """What came of fixes."""
+
     def visible_to(self, user: Any) -> Self:
         return self.filter(
-            incident__in=Incident.objects.visible_to(user).values("pk"), fix__in=Fix.objects.visible_to(user).values("pk")
+            incident__in=Incident.objects.visible_to(user).values("pk"),
+            fix__in=Fix.objects.visible_to(user).values("pk"),
         )
 
     def record(self, *, fix: Fix, incident: Incident, outcome: str, by: Any, at: datetime, **details: Any) -> "FixUse":
@@ -148,7 +153,8 @@ class FixUse(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["incident", "fix"], name="one_outcome_per_fix_and_incident"),
             models.CheckConstraint(
-                condition=Q(outcome__in=["worked", "partly", "no_effect", "made_worse"]), name="outcome_is_known"
+                condition=Q(outcome__in=["worked", "partly", "no_effect", "made_worse"]),
+                name="outcome_is_known",
             ),
         ]
 

@@ -95,10 +95,18 @@ class Incident(Indexed, Restrictable):
     closed_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     reported_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="reported_incidents"
+        settings.AUTH_USER_MODEL,
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="reported_incidents",
     )
     commander = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="commanded_incidents"
+        settings.AUTH_USER_MODEL,
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="commanded_incidents",
     )
     source = models.CharField(max_length=40, blank=True, help_text="What opened it, if not a person.")
     dedup_key = models.CharField(max_length=200, blank=True)
@@ -161,6 +169,12 @@ class Incident(Indexed, Restrictable):
         Incident.objects.filter(pk=self.pk, first_report={}).update(first_report=report)
         self.refresh_from_db(fields=["first_report"])
 
+    def describe(self, **fields: Any) -> None:
+        """What is known now: title, symptoms, error_excerpt, severity, environment, detection_source, started_at."""
+        for name, value in fields.items():
+            setattr(self, name, value)
+        self.save(update_fields=[*fields, "symptoms_html"])
+
     def mitigate(self, *, at: datetime) -> None:
         """The harm has stopped; the cause may still be there."""
         self._step({self.Status.OPEN, self.Status.INVESTIGATING}, self.Status.MITIGATED, mitigated_at=at)
@@ -172,7 +186,10 @@ class Incident(Indexed, Restrictable):
 
     def reopen(self) -> None:
         self._step(
-            {self.Status.RESOLVED, self.Status.CLOSED}, self.Status.INVESTIGATING, resolved_at=None, closed_at=None
+            {self.Status.RESOLVED, self.Status.CLOSED},
+            self.Status.INVESTIGATING,
+            resolved_at=None,
+            closed_at=None,
         )
 
     def _step(self, starts: set[Any], status: Any, **times: datetime | None) -> None:
@@ -180,4 +197,6 @@ class Incident(Indexed, Restrictable):
         moved = Incident.objects.filter(pk=self.pk, status__in=starts).update(status=status, **times)
         self.refresh_from_db(fields=["status", *times])
         if not moved:
-            raise NotPossible(f"{self.ref} is {self.get_status_display().lower()}: this step does not start from there.")
+            raise NotPossible(
+                f"{self.ref} is {self.get_status_display().lower()}: this step does not start from there."
+            )

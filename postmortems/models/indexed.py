@@ -6,7 +6,6 @@ from django.db import models
 from django.db.models import F
 
 
-
 class Indexed(models.Model):
     """A row with a document in the search index. `search.changed(row)` bumps the version and leaves an outbox row."""
 

@@ -34,7 +34,7 @@ class PostmortemQuerySet(RestrictableQuerySet["Postmortem"]):
         return self.filter(visibility=Visibility.OPEN, status__in=Postmortem.READABLE).exclude(incidents__in=hidden)
 
     def granted_to(self, user: Any) -> Self:
-        """Their own, those that name them, and open drafts of their teams; never one whose incident they may not see."""
+        """Their own, those that name them, open drafts of their teams; never one whose incident they may not see."""
         of_my_team = Q(visibility=Visibility.OPEN, pk__in=self._pks(team__members=user))
         granted = self.filter(Q(owner=user) | self.names(user) | of_my_team)
         return granted.exclude(incidents__in=Incident.objects.hidden_from(user))
@@ -91,7 +91,14 @@ class Postmortem(Indexed, Restrictable):
             models.CheckConstraint(condition=~Q(title=""), name="postmortem_has_title"),
             models.CheckConstraint(
                 condition=Q(
-                    status__in=["draft", "in_review", "changes_requested", "approved", "published", "archived"]
+                    status__in=[
+                        "draft",
+                        "in_review",
+                        "changes_requested",
+                        "approved",
+                        "published",
+                        "archived",
+                    ]
                 ),
                 name="postmortem_status_is_known",
             ),
@@ -100,7 +107,8 @@ class Postmortem(Indexed, Restrictable):
                 name="published_has_date",
             ),
             models.CheckConstraint(
-                condition=Q(severity="") | Q(severity__in=Severity.values), name="postmortem_severity_is_known"
+                condition=Q(severity="") | Q(severity__in=Severity.values),
+                name="postmortem_severity_is_known",
             ),
         ]
 
@@ -132,8 +140,8 @@ class Postmortem(Indexed, Restrictable):
         """Readable by everyone who may see it. Needs a title and at least one written section."""
         if not self.sections.exclude(body="").exists():
             raise NotReady("Nothing is written yet: fill at least one section.")
-        moved = Postmortem.objects.filter(pk=self.pk).unpublished().update(
-            status=self.Status.PUBLISHED, published_at=at
+        moved = (
+            Postmortem.objects.filter(pk=self.pk).unpublished().update(status=self.Status.PUBLISHED, published_at=at)
         )
         self.refresh_from_db(fields=["status", "published_at"])
         if not moved:
@@ -144,7 +152,7 @@ class SectionText(models.Model):
     """What was written under one section key, and its sanitized HTML, made once at save."""
 
     postmortem = models.ForeignKey(Postmortem, on_delete=models.CASCADE, related_name="sections")
-    key = models.CharField(max_length=30, choices=[(section.key, section.title) for section in sections.SECTIONS])
+    key = models.CharField(max_length=30, choices=sections.choices)
     body = models.TextField(blank=True)
     html = models.TextField(blank=True, editable=False)
 
@@ -155,15 +163,15 @@ class SectionText(models.Model):
     def __str__(self) -> str:
         return f"{self.postmortem.ref} {self.title}"
 
-    @property
-    def title(self) -> str:
-        return sections.BY_KEY[self.key].title
-
     def save(self, *args: Any, **kwargs: Any) -> None:
         self.html = markdown.render(self.body)
         if (fields := kwargs.get("update_fields")) is not None:
             kwargs["update_fields"] = {*fields, "html"}
         super().save(*args, **kwargs)
+
+    @property
+    def title(self) -> str:
+        return sections.BY_KEY[self.key].title
 
 
 class ImportedFile(models.Model):
@@ -173,7 +181,9 @@ class ImportedFile(models.Model):
     identity = models.CharField(max_length=500, unique=True, help_text="What makes the source the same file again.")
     path = models.CharField(max_length=1000)
     content_hash = models.CharField(max_length=64, help_text="SHA-256 of the file's bytes.")
-    fingerprint = models.CharField(max_length=64, help_text="Of the postmortem as the import left it: later edits differ.")
+    fingerprint = models.CharField(
+        max_length=64, help_text="Of the postmortem as the import left it: later edits differ."
+    )
     text = models.TextField(help_text="The whole source, decoded.")
     imported_at = models.DateTimeField(auto_now=True)
 

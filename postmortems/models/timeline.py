@@ -17,9 +17,7 @@ class TimelineEntry(models.Model):
         COMMUNICATION = "communication", "Communication"
         NOTE = "note", "Note"
 
-    postmortem = models.ForeignKey(
-        Postmortem, null=True, blank=True, on_delete=models.CASCADE, related_name="timeline"
-    )
+    postmortem = models.ForeignKey(Postmortem, null=True, blank=True, on_delete=models.CASCADE, related_name="timeline")
     incident = models.ForeignKey(Incident, null=True, blank=True, on_delete=models.CASCADE, related_name="timeline")
     at = models.DateTimeField()
     kind = models.CharField(max_length=13, choices=Kind.choices, default=Kind.NOTE)

@@ -16,7 +16,10 @@ class User(AbstractUser):
     """Django's user with the reader's time zone. Superusers are our administrators: they may see everything."""
 
     time_zone = models.CharField(
-        max_length=64, blank=True, validators=[validate_time_zone], help_text="For example Europe/Berlin; empty: the site's."
+        max_length=64,
+        blank=True,
+        validators=[validate_time_zone],
+        help_text="For example Europe/Berlin; empty: the site's.",
     )
 
     def __str__(self) -> str:

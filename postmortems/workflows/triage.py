@@ -1,12 +1,31 @@
 """An incident: declared, tried to be fixed, over."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any
 
-from postmortems.models import Fix, FixUse, Incident, Service
+from django.db import transaction
+
+from kb.errors import DomainError
+from postmortems import search
+from postmortems.models import (
+    Environment,
+    Fix,
+    FixUse,
+    Incident,
+    Kind,
+    Service,
+    Severity,
+    TimelineEntry,
+    Visibility,
+)
 
 
+class NotYetStarted(DomainError):
+    """An incident cannot start in the future."""
+
+
+@transaction.atomic
 def open_incident(
     *,
     title: str,
@@ -14,29 +33,68 @@ def open_incident(
     by: Any,
     at: datetime,
     error_excerpt: str = "",
-    severity: str = "sev3",
-    kind: str = "service",
-    environment: str = "production",
+    severity: str = Severity.SEV3,
+    kind: str = Kind.SERVICE,
+    environment: str = Environment.PRODUCTION,
     detection_source: str = "",
     started_at: datetime | None = None,
     services: Iterable[Service] = (),
 ) -> Incident:
-    """Declare an incident; security incidents start restricted to the person who declares them."""
-    raise NotImplementedError
+    """Declare an incident. A security incident starts restricted: to the person who declares it and administrators."""
+    if started_at and started_at > at:
+        raise NotYetStarted("The start lies in the future. When did the first symptom show?")
+    restricted = kind == Kind.SECURITY
+    incident = Incident.objects.create(
+        title=title,
+        symptoms=symptoms,
+        error_excerpt=error_excerpt,
+        severity=severity,
+        kind=kind,
+        environment=environment,
+        detection_source=detection_source,
+        started_at=started_at or at,
+        detected_at=at,
+        reported_by=by,
+        visibility=Visibility.RESTRICTED if restricted else Visibility.OPEN,
+    )
+    incident.members.add(by)
+    incident.services.set(services)
+    incident.keep_first_report()
+    search.changed(incident)
+    return incident
+
+
+@transaction.atomic
+def edit_incident(incident: Incident, *, services: Iterable[Service], **fields: Any) -> None:
+    """What is known now. The text as first saved stays in `first_report`."""
+    incident.describe(**fields)
+    incident.services.set(services)
+    search.changed(incident)
 
 
 def mitigate(incident: Incident, *, by: Any, at: datetime) -> None:
-    raise NotImplementedError
+    """The harm has stopped."""
+    _step(incident, lambda: incident.mitigate(at=at), at=at, note=f"Mitigated, says {by}.")
 
 
 def resolve(incident: Incident, *, by: Any, at: datetime) -> None:
-    raise NotImplementedError
+    """It is over."""
+    _step(incident, lambda: incident.resolve(at=at), at=at, note=f"Resolved, says {by}.")
 
 
 def reopen(incident: Incident, *, by: Any, at: datetime) -> None:
-    raise NotImplementedError
+    """It is back, or was never over."""
+    _step(incident, incident.reopen, at=at, note=f"Reopened by {by}.")
 
 
+@transaction.atomic
+def _step(incident: Incident, step: Callable[[], None], *, at: datetime, note: str) -> None:
+    step()
+    TimelineEntry.objects.create(incident=incident, at=at, kind=TimelineEntry.Kind.ACTION, text=note)
+    search.changed(incident)
+
+
+@transaction.atomic
 def record_outcome(
     incident: Incident,
     fix: Fix,
@@ -47,5 +105,17 @@ def record_outcome(
     minutes_to_effect: int | None = None,
     note: str = "",
 ) -> FixUse:
-    """What came of a fix; said again, the newer answer counts. A success confirms the fix."""
-    raise NotImplementedError
+    """What came of a fix; said again, the newer answer counts. A success confirms that its steps are still right."""
+    use = FixUse.objects.record(
+        fix=fix,
+        incident=incident,
+        outcome=outcome,
+        by=by,
+        at=at,
+        minutes_to_effect=minutes_to_effect,
+        note=note,
+    )
+    if outcome == FixUse.Outcome.WORKED:
+        fix.confirm(on=at.date())
+    search.changed(fix)
+    return use

@@ -1,0 +1,1 @@
+"""The same house by another door: REST under /api/v1/."""

@@ -1,0 +1,37 @@
+"""The only door to kb.search: what of the domain is findable, what changed, and finding it for a reader."""
+
+from kb.search.upkeep import rebuild_in_background
+
+from kb.search.base import SearchError
+from postmortems.search.changes import changed, gone
+from postmortems.search.documents import SCHEMA, SOURCE, Item
+from postmortems.search.facets import FACETS, Facet, FacetValue
+from postmortems.search.finding import Result, Results, find
+from postmortems.search.readers import THE_MACHINE, access_of, hidden_changes
+from postmortems.search.similar import CHANNEL_NAMES, Match, Matches, confidence_of, similar
+from postmortems.search.upkeep import prepare_index
+
+__all__ = [
+    "CHANNEL_NAMES",
+    "FACETS",
+    "SCHEMA",
+    "SOURCE",
+    "THE_MACHINE",
+    "Facet",
+    "FacetValue",
+    "Item",
+    "Match",
+    "Matches",
+    "Result",
+    "Results",
+    "SearchError",
+    "access_of",
+    "changed",
+    "confidence_of",
+    "find",
+    "gone",
+    "hidden_changes",
+    "prepare_index",
+    "rebuild_in_background",
+    "similar",
+]

@@ -1,0 +1,70 @@
+"""The counts beside the results, in the reader's words."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from postmortems.models import Fix, Incident, Postmortem, Service, Severity, Tag
+
+FACETS = {
+    "kind": "Kind",
+    "service": "Service",
+    "severity": "Severity",
+    "year": "Year",
+    "tag": "Tag",
+    "status": "Status",
+}
+SHOWN = 12
+KIND_LABELS = {"postmortem": "Postmortem", "incident": "Incident", "fix": "Fix"}
+
+
+@dataclass(frozen=True)
+class FacetValue:
+    value: str
+    label: str
+    count: int
+    chosen: bool
+
+
+@dataclass(frozen=True)
+class Facet:
+    field: str
+    label: str
+    values: tuple[FacetValue, ...]
+
+
+def facets_of(counts: Mapping[str, Mapping[str, int]], chosen: Mapping[str, Sequence[str]]) -> tuple[Facet, ...]:
+    """Facets with something to choose from: the commonest values, and those that are chosen, whatever their count."""
+    shown = {field: _shown(field, counts.get(field, {}), chosen.get(field, ())) for field in FACETS}
+    labels = _labels({field: [value for value, _ in values] for field, values in shown.items()})
+    return tuple(
+        Facet(
+            field,
+            label,
+            tuple(
+                FacetValue(value, labels[field].get(value, value), count, value in chosen.get(field, ()))
+                for value, count in shown[field]
+            ),
+        )
+        for field, label in FACETS.items()
+        if shown[field]
+    )
+
+
+def _shown(field: str, counts: Mapping[str, int], chosen: Sequence[str]) -> list[tuple[str, int]]:
+    ordered = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))[:SHOWN]
+    missing = [(value, counts.get(value, 0)) for value in chosen if value not in dict(ordered)]
+    if field in {"year", "severity"}:
+        return sorted(ordered + missing, reverse=field == "year")
+    return ordered + missing
+
+
+def _labels(values: Mapping[str, Sequence[str]]) -> dict[str, dict[str, str]]:
+    statuses = [*Postmortem.Status.choices, *Incident.Status.choices, *Fix.State.choices]
+    return {
+        "kind": KIND_LABELS,
+        "service": dict(Service.objects.filter(slug__in=values["service"]).values_list("slug", "name")),
+        "severity": dict(Severity.choices),
+        "year": {},
+        "tag": dict(Tag.objects.filter(slug__in=values["tag"]).values_list("slug", "name")),
+        "status": {value: str(label) for value, label in statuses},
+    }

@@ -1,0 +1,97 @@
+"""Documents that look like a text, ranked by the engine; what it takes to explain and to judge the ranking."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from kb.search import analysis, engine, similarity
+from kb.search.base import IDENTIFIERS, SIGNATURES, WORDS, AnyOf, Query, SearchBackend, Term
+from kb.search.similarity import KeyTerms
+from postmortems.search import ranking
+from postmortems.search.documents import Item, text_of
+
+PAST = {"kind": ("postmortem", "incident")}
+NOW = {"kind": ("incident",), "is": ("open",)}
+NOT_PAST = {"is": ("open",), "status": ("cancelled",)}
+
+
+@dataclass(frozen=True)
+class Match:
+    """`parts`: what each key term added to the score."""
+
+    key: str
+    score: float
+    parts: tuple[tuple[Term, float], ...]
+
+
+@dataclass(frozen=True)
+class Matches:
+    matches: tuple[Match, ...]
+    key_terms: KeyTerms
+    candidates: int  # documents that were compared, similar or not
+
+
+def similar(
+    title: str,
+    text: str,
+    *,
+    access: frozenset[str],
+    before: datetime | None = None,
+    exclude: Collection[str] = (),
+    happening_now: bool = False,
+    limit: int = 10,
+    backend: SearchBackend | None = None,
+) -> Matches:
+    """Past postmortems and incidents that are like this text (or incidents in progress), best first.
+
+    `before`: only what was known before that moment. `exclude`: search keys, the incident itself among them.
+    Raises SearchError when the index cannot answer.
+    """
+    index = backend or engine.backend()
+    found = similarity.key_terms(title, text, index.term_stats, ranking.TUNING)
+    scope = Query(
+        access=access,
+        filters=NOW if happening_now else PAST,
+        without={} if happening_now else NOT_PAST,
+        dates={"known_since": (None, before)} if before and not happening_now else {},
+        exclude=frozenset(exclude),
+        limit=0,
+    )
+    hits = index.search(_asking(scope, found, limit)).hits if found.terms else ()
+    return Matches(tuple(Match(hit.key, hit.score, hit.parts) for hit in hits), found, index.search(scope).total)
+
+
+def _asking(scope: Query, found: KeyTerms, limit: int) -> Query:
+    return replace(scope, node=AnyOf(found.terms), limit=limit, explain=True)
+
+
+CHANNEL_NAMES = {WORDS: "Words", IDENTIFIERS: "Identifiers", SIGNATURES: "Log lines"}
+FIELD_ORDER = ("title", "symptoms", "fix", "cause", "summary", "body", "tags")
+
+
+def term_fields(row: Item, terms: Sequence[Term]) -> dict[Term, str]:
+    """Where each term stands in this row: the first of its fields, in the order a reader cares about."""
+    texts = text_of(row)
+    held = {name: _tokens(texts[name]) for name in FIELD_ORDER if name in texts}
+    return {
+        term: name
+        for term in terms
+        for name in [next((name for name, tokens in held.items() if (term.channel, term.token) in tokens), "")]
+        if name
+    }
+
+
+def _tokens(text: str) -> set[tuple[str, str]]:
+    return {
+        *((WORDS, token) for token in analysis.words(text)),
+        *((IDENTIFIERS, token) for token in analysis.identifiers(text)),
+        *((SIGNATURES, token) for token in analysis.signatures(text)),
+    }
+
+
+def confidence_of(match: Match, found: Matches) -> str:
+    """ "strong", "possible", or "" for too little in common: the share that this score has of an ideal match's."""
+    share = match.score / found.key_terms.ideal if found.key_terms.ideal else 0.0
+    if share < ranking.POSSIBLE:
+        return ""
+    return "strong" if share >= ranking.STRONG else "possible"
