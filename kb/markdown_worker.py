@@ -1,8 +1,8 @@
 """The process that turns Markdown into sanitized HTML, one document after another.
 
 `markdown.py` starts and watches it. It runs as a script, isolated from the project and from Django, so that it
-starts fast. A frame, either way, is four bytes of length and that many bytes of UTF-8; an answer begins with `+`
-and the HTML, or with `-` and the reason why there is none.
+starts fast. A frame, either way, is four bytes of length and that many bytes of UTF-8; an answer begins with
+`+` and the HTML, or with `-` and the reason why there is none.
 """
 
 import re
@@ -27,48 +27,13 @@ EXTENSIONS = {
     "pymdownx.tilde": {"subscript": False},
     "pymdownx.magiclink": {},
 }
-BLOCKS = {
-    *(
-        "blockquote",
-        "dd",
-        "details",
-        "div",
-        "dl",
-        "dt",
-        "h1",
-        "h2",
-        "h3",
-        "h4",
-        "h5",
-        "h6",
-        "hr",
-        "li",
-        "ol",
-        "p",
-    ),
-    *("pre", "summary", "table", "tbody", "td", "tfoot", "th", "thead", "tr", "ul"),
-}
-INLINE = {
-    *(
-        "a",
-        "abbr",
-        "b",
-        "br",
-        "code",
-        "del",
-        "em",
-        "i",
-        "ins",
-        "kbd",
-        "mark",
-        "q",
-        "s",
-        "samp",
-        "small",
-        "span",
-    ),
-    *("strike", "strong", "sub", "sup", "u", "var"),
-}
+WORD = re.compile(r"\S+")
+BLOCKS = set(
+    WORD.findall(
+        "blockquote dd details div dl dt h1 h2 h3 h4 h5 h6 hr li ol p pre summary table tbody td tfoot th thead tr ul"
+    )
+)
+INLINE = set(WORD.findall("a abbr b br code del em i ins kbd mark q s samp small span strike strong sub sup u var"))
 ATTRIBUTES = {
     "a": {"href", "title"},
     "abbr": {"title"},
@@ -92,9 +57,10 @@ REORDERING = {code: f"⟦U+{code:04X}⟧" for code in (*range(0x202A, 0x202F), *
 
 
 class KnownHtml(HtmlInlineProcessor):
-    """Raw HTML passes if its tag is one of ours; `<pod-name>` and `List<String>` are text and stay visible."""
+    """Raw HTML passes if its tag is one of ours; `<pod-name>` and `List<String>` are text and stay so."""
 
-    def handleMatch(self, m: re.Match[str], data: str) -> Any:  # type: ignore[override]  # None: no match after all
+    # ignore: the library's own stubs do not know that "no match after all" is three times None
+    def handleMatch(self, m: re.Match[str], data: str) -> Any:  # type: ignore[override]
         name = re.match(r"</?([a-z0-9:-]+)", m.group(1), re.IGNORECASE)
         if name and name.group(1).lower() not in INLINE | BLOCKS | {"img"}:
             return None, None, None
@@ -104,8 +70,8 @@ class KnownHtml(HtmlInlineProcessor):
 class UsualLists(Preprocessor):
     """Lists as people type them: right after a paragraph, nested by two spaces.
 
-    Markdown wants a blank line and four spaces. And text that happens to look like a definition, `[ERROR]: timeout`,
-    stays visible, as do footnotes.
+    Markdown wants a blank line and four spaces. And text that happens to look like a definition,
+    `[ERROR]: timeout`, stays visible, as do footnotes.
     """
 
     def run(self, lines: list[str]) -> list[str]:
@@ -125,8 +91,8 @@ class UsualLists(Preprocessor):
             line = line.replace("[", r"\[", 1)
         if not line.strip() or not self.open:
             return line
-        while self.open and after_blank and indent < self.open[-1][1]:
-            self.open.pop()
+        if after_blank or line.startswith("#"):
+            self.close(indent)
         inner = min(indent, self.open[-1][1]) if self.open else 0
         return " " * 4 * len(self.open) + line[inner:]
 
@@ -134,11 +100,15 @@ class UsualLists(Preprocessor):
         indent = len(item["indent"])
         if not self.open and not after_blank:
             self.out.append("")
-        while self.open and indent < self.open[-1][1]:
-            self.open.pop()
+        self.close(indent)
         depth = len(self.open)
         self.open.append((indent, indent + len(item["marker"]) + 1))
         return " " * 4 * depth + line[indent:]
+
+    def close(self, indent: int) -> None:
+        """Two spaces more than its item, and a line belongs to it."""
+        while self.open and indent < self.open[-1][0] + 2:
+            self.open.pop()
 
 
 class LowerHeadings(Treeprocessor):
@@ -154,9 +124,7 @@ def build() -> Markdown:
     md = Markdown(extensions=list(EXTENSIONS), extension_configs=EXTENSIONS, output_format="html")
     md.block_level_elements = sorted(BLOCKS)
     md.inlinePatterns.register(KnownHtml(HTML_RE, md), "html", 90)
-    md.preprocessors.register(
-        UsualLists(md), "usual_lists", 15
-    )  # after fences and HTML blocks were put aside
+    md.preprocessors.register(UsualLists(md), "usual_lists", 15)  # after fences and HTML blocks were put aside
     md.treeprocessors.register(LowerHeadings(md), "lower_headings", 5)
     return md
 
@@ -208,9 +176,7 @@ def write_frame(stream: BinaryIO, payload: bytes) -> None:
 def limit_processor_time() -> None:
     """Should the watching process be killed while this one is stuck, the system ends this one."""
     used = resource.getrusage(resource.RUSAGE_SELF)
-    resource.setrlimit(
-        resource.RLIMIT_CPU, (int(used.ru_utime + used.ru_stime) + SECONDS, resource.RLIM_INFINITY)
-    )
+    resource.setrlimit(resource.RLIMIT_CPU, (int(used.ru_utime + used.ru_stime) + SECONDS, resource.RLIM_INFINITY))
 
 
 def main() -> None:
