@@ -187,9 +187,10 @@ def main() -> None:
         limit_processor_time()
         try:
             answer = b"+" + convert(md, request.decode()).encode()
-        except (Exception, RecursionError) as error:
-            # Markdown's own limits (nesting, memory) and its defects look alike from here: there is no HTML.
+        except Exception as error:
+            # Markdown's limits (nesting, memory) and its defects look alike from here: there is no HTML.
             answer = b"-" + type(error).__name__.encode()
+            md = build()  # it was left in the middle of something, which would show in the next text
         write_frame(sys.stdout.buffer, answer)
 
 
