@@ -9,11 +9,12 @@ import re
 import threading
 from collections import Counter
 from dataclasses import dataclass
+from itertools import chain
 from typing import NamedTuple
 
 import Stemmer
 
-from kb.search.base import CHANNELS, IDENTIFIERS, PARTS, SIGNATURES, SURFACE, WORDS, Document, Schema
+from kb.search.base import IDENTIFIERS, PARTS, SIGNATURES, SURFACE, WORDS, Document, Schema
 from kb.search.folding import CJK, fold, plain
 from kb.search.identifiers import PIECE, identifiers, names_in
 from kb.search.signatures import signatures
@@ -43,7 +44,16 @@ _HAS_CJK = re.compile(rf"[{CJK}]")
 # HTTPServer -> HTTP, Server; URLs stays whole; PM2021 -> PM, 2021
 _LOWER = r"[^\W0-9A-Z_]"
 _PARTS = re.compile(rf"[A-Z]{{2,}}s(?!{_LOWER})|[A-Z]+(?!{_LOWER})|[A-Z]?{_LOWER}+|[0-9]+")
+_NOTHING: tuple[tuple[str, ...], ...] = ((), (), ())
 _EDGES = ".,;:!?()[]{}<>\"'`*|"
+
+
+class Word(NamedTuple):
+    """What one word holds: mostly one stem, no parts."""
+
+    stems: tuple[str, ...]
+    surface: tuple[str, ...]
+    parts: tuple[str, ...]
 
 
 class Chunk(NamedTuple):
@@ -86,26 +96,31 @@ def is_common(word: str) -> bool:
 def tokens_of(document: Document, schema: Schema) -> DocumentTokens:
     """All tokens of a document. A text field that the schema does not have is a KeyError."""
     weights: dict[str, float] = {}
-    counts: dict[str, Counter[str]] = {channel: Counter() for channel in CHANNELS if channel != WORDS}
+    counts: dict[str, Counter[str]] = {channel: Counter() for channel in (SURFACE, PARTS, IDENTIFIERS, SIGNATURES)}
     fields = []
     for name, text in document.text.items():
-        chunks = [analysed(run) for run in text.split()]
-        stems = [stem for chunk in chunks for stem in chunk.stems]
+        stems, written, pieces, names = _columns(text)
         for stem, count in Counter(stems).items():
             weights[stem] = weights.get(stem, 0.0) + schema.text[name] * count
-        counts[SURFACE].update([word for chunk in chunks for word in chunk.surface])
-        counts[PARTS].update([part for chunk in chunks for part in chunk.parts])
-        counts[IDENTIFIERS].update([name for chunk in chunks for name in chunk.identifiers])
-        counts[SIGNATURES].update(list(signatures(text)))
         fields.append(stems)
-    others = {channel: {token: float(n) for token, n in found.items()} for channel, found in counts.items()}
+        counts[SURFACE].update(written)
+        counts[PARTS].update(pieces)
+        counts[IDENTIFIERS].update(names)
+        counts[SIGNATURES].update(list(signatures(text)))
+    others = {channel: dict(zip(found, map(float, found.values()), strict=True)) for channel, found in counts.items()}
     return DocumentTokens({WORDS: weights, **others}, fields)
+
+
+def _columns(text: str) -> list[list[str]]:
+    """Stems, surface, parts and identifiers of a text, each in order."""
+    columns = zip(*map(analysed, text.split()), strict=True)
+    return [list(chain.from_iterable(column)) for column in columns] or [[], [], [], []]
 
 
 # --- one run of characters -----------------------------------------------------------------------------------------
 
 
-class _Remembered(dict[str, Chunk]):
+class _Runs(dict[str, Chunk]):
     """Runs of characters -> what they hold. Bounded: when full it starts anew, which costs less than keeping order."""
 
     def __missing__(self, run: str) -> Chunk:
@@ -118,23 +133,37 @@ class _Remembered(dict[str, Chunk]):
         return chunk
 
 
-_remembered = _Remembered()
-analysed = _remembered.__getitem__
+class _Words(dict[str, Word]):
+    """The same for the words that runs consist of: paths and frames are ever new, their words seldom."""
+
+    def __missing__(self, word: str) -> Word:
+        found = _analyse_word(word)
+        if len(word) <= MAX_WORD:
+            if len(self) >= _REMEMBERED:
+                self.clear()
+            self[word] = found
+        return found
+
+
+analysed = _Runs().__getitem__
+_word = _Words().__getitem__
 
 
 def _analyse(run: str) -> Chunk:
     run = plain(run)
-    stems: list[str] = []
-    surface: list[str] = []
-    parts: list[str] = []
-    for word in _WORD.findall(run):
-        for written in _split_scripts(word):
-            if written not in _COMMON:
-                surface.append(written)
-                stems.append(_stem(written))
-        parts.extend(_parts_of(word))
+    found = [_word(word) for word in _WORD.findall(run)]
     names = [name for piece in PIECE.findall(run) for name in names_in(piece)]
-    return Chunk(tuple(stems), tuple(surface), tuple(parts), tuple(names))
+    if len(found) == 1:
+        return Chunk(*found[0], tuple(names))
+    stems, surface, parts = (
+        (tuple(chain.from_iterable(tokens)) for tokens in zip(*found, strict=True)) if found else _NOTHING
+    )
+    return Chunk(stems, surface, parts, tuple(names))
+
+
+def _analyse_word(word: str) -> Word:
+    written = tuple(token for token in _split_scripts(word) if token not in _COMMON)
+    return Word(tuple(map(_stem, written)), written, tuple(_parts_of(word)))
 
 
 def _split_scripts(word: str) -> list[str]:

@@ -13,16 +13,17 @@ from kb.search.folding import plain
 MAX_LENGTH = 128
 
 # What a name can consist of. All else (brackets, quotes, commas, =) stands between names.
-PIECE = re.compile(r"[\w.:/\\~+#-]+")
-_LEADING, _TRAILING = ".:,-+#", ".:,-+#/\\~"
+PIECE = re.compile(r"[\w.:/\\~+#%-]+")
+_LEADING, _TRAILING = ".:-+#%", ".:-+#%/\\~"
 
 _URL = re.compile(r"[a-z][a-z+.-]*://([^/]+)(?:.*/)?(.*)", re.IGNORECASE | re.DOTALL)
 _ADDRESS = re.compile(r"(.*[^\d.:].*|\d{1,3}(?:\.\d{1,3}){3}):(\d{2,5})")  # host:port, file:line
-_ROOTED = re.compile(r"~?/\w|\.{0,2}/\w|[a-zA-Z]:[\\/]|\\\\\w")
+_ROOTED = re.compile(r"(?:~|\.{1,2})?/[^\W\d]|[a-zA-Z]:[\\/]|\\\\\w")
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _HEX = re.compile(r"0[xX][0-9a-fA-F]{2,}")
 _NUMBERS = re.compile(r"\d+(?:\.\d+){2,}")  # versions and addresses: 1.21.4, 10.0.0.1; never 3.5
-_HUMPS = re.compile(r"[a-z0-9][A-Z]|[A-Z]{2}[a-z]{2}")  # ConnPool, HTTPServer; not Pool, URLs
+_MOMENT = re.compile(r"~?\d{4}-\d\d(?:-\d\d)?(?:T.*)?|~?\d{1,2}:\d\d.*", re.IGNORECASE)
+_HUMPS = re.compile(r"[a-z][A-Z]|[A-Z]{2}[a-z]{2}")  # ConnPool, HTTPServer; not Pool, URLs
 _CODE = re.compile(r"[A-Za-z]+\d\w*")  # E1205, k8s, p95; not 10ms
 _ERRNO = re.compile(r"E[A-Z]{4,15}|SIG[A-Z]{2,8}")  # ECONNREFUSED, SIGKILL
 # Words in capitals that only look like those: they stand in every log.
@@ -37,6 +38,8 @@ def identifiers(text: str) -> list[str]:
 def names_in(piece: str) -> list[str]:
     """The names in one run of name characters (accents gone, case kept): the whole of it first, if it is one."""
     bare = piece.lstrip(_LEADING).rstrip(_TRAILING)
+    if _MOMENT.fullmatch(bare):
+        return []
     if "://" in bare:
         return _names_in_url(bare)
     if "::" in bare or _ROOTED.match(bare):
@@ -70,10 +73,10 @@ def _is_name(text: str) -> bool:
     if "/" in text or "\\" in text:  # `and/or` is none, `proxy/nginx.conf` is one
         return any(map(_is_name, re.split(r"[/\\]", text)))
     if "-" in text:  # ORA-01555, us-east-1; not well-known, 30-minute
-        head, _, rest = text.partition("-")
-        return bool(_UUID.fullmatch(text)) or (_has_letters(head[:1]) and _has_digit(text)) or _is_name(rest)
+        coded = text[0].isalpha() and _has_digit(text)
+        return coded or bool(_UUID.fullmatch(text)) or any(map(_is_name_of_one_word, text.split("-")))
     if "." in text:  # a.b.c, pool.py, 1.21.4; not e.g, 3.5
-        return bool(_NUMBERS.fullmatch(text)) or (_has_letters(text) and any(len(part) > 1 for part in text.split(".")))
+        return bool(_NUMBERS.fullmatch(text)) or any(part[:1].isalpha() and len(part) > 1 for part in text.split("."))
     return _is_name_of_one_word(text)
 
 

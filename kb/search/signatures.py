@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterator
 from itertools import islice
 
 MAX_TEXT, MAX_LINES, MAX_LINE, MAX_SHOWN = 200_000, 200, 2_000, 300
@@ -16,20 +17,33 @@ _MONTHS = "Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec"
 _LEVELS = "TRACE|DEBUG|INFO|NOTICE|WARN|WARNING|ERROR|ERR|SEVERE|CRIT|CRITICAL|ALERT|FATAL|PANIC|EMERG"
 _SOURCES = "c|cc|cpp|cs|erl|ex|go|h|java|js|jsx|kt|lua|mjs|php|pl|py|rb|rs|scala|sh|sql|swift|ts|tsx"
 
-# How a line of a log or a stack trace begins.
+# Signs that a program wrote the line. Each begins with a fixed character, so that the matcher leaps from one such
+# character to the next and prose costs next to nothing; what must stand before it is looked at afterwards.
+_SIGN = re.compile(
+    "|".join(
+        [
+            *(rf"{level}\b" for level in _LEVELS.split("|")),
+            r"Exception\b",
+            r"Error\b",
+            r'File "',
+            r"Traceback \(",
+            r"\[(?:(?:pid|) *[\d.]+|emerg|alert|crit|error|warn|notice|info|debug)\]",
+            r"0x[0-9a-fA-F]{4}",
+            r'=(?<=\w=)["\w/]',
+            r'"(?<=\w"):',
+            r"\([\w.$/]*:\d",
+            rf"\.(?:{_SOURCES}):\d",
+            r":(?:\d\d:\d\d|(?<=[Ee]rror:)|(?<=[Ff]atal:)|(?<=[Pp]anic:)|(?<=[Ww]arning:)|(?<=aused by:)|(?<=[A-Z]-\d{5}:))",
+        ]
+    )
+)
+# A sentence may quote such a line; it is one only if it also begins as lines of logs and stack traces do.
 _STARTS = re.compile(
     rf"""\W{{0,8}}(?:
         \d{{4}}[-/]\d\d[-/]\d\d[T ]\d\d:\d\d:\d\d | \d\d:\d\d:\d\d | (?:{_MONTHS})\ [ \d]\d\ \d\d:\d\d:\d\d
-        | (?:{_LEVELS})\b | (?i:fatal|panic|error|warning|caused\ by|traceback)\b.{{0,60}}:
-        | at\ [\w$.<>/]+[ (\[:] | File\ " | pid\ \d | \w+=["\w] | "\w+":
-        | [\w.$]*(?:Exception|Error)(?::|$)
+        | (?:{_LEVELS})[\]:|] | [\w.$]*(?:Exception|Error): | (?i:error|fatal|panic|caused\ by):
+        | at\ \S+\( | File\ " | pid\ \d | \w+=["\w]
     )""",
-    re.VERBOSE,
-)
-# What only such lines have somewhere within; a sentence may quote one of these, so prose is looked at twice.
-_HOLDS = re.compile(
-    rf"""\b(?:{_LEVELS})\b | [a-z](?:Exception|Error)\b | \w\[\d+\] | \[(?:pid\ )?\d+\] | \b0x[0-9a-fA-F]{{4}}
-        | \w=["\w/] | \d\d:\d\d:\d\d | \.(?:{_SOURCES}):\d""",
     re.VERBOSE,
 )
 _SENTENCE = re.compile(r"[\"'(]?[A-Z].*[.!?][\"')]?", re.DOTALL)
@@ -37,21 +51,22 @@ _FUNCTION_WORD = re.compile(r"(?i)\b(?:the|an?|and|was|were|we|our|that|this|it|
 
 _MESSAGE = re.compile(r'"?\b(msg|message|error|err|reason|exception)"?\s?[=:]\s?"([^"]*)"')
 _FRAME_FILE = re.compile(r'File "(?:[^"]*[/\\])?([^"/\\]+)"')
-_DAY = re.compile(rf"(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*,?\s)?\b(?:{_MONTHS})\s{{1,2}}\d|\b(?:UTC|GMT|[AP]M)\b")
+_DAY = re.compile(
+    rf"(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*,?\s)?\b(?:{_MONTHS})\s{{1,2}}\d|\b(?:UTC|GMT|[AP]M)\b|^[DIWEF]\d{4}\s"
+)
 _QUOTED = re.compile(r"\"[^\"]*\"|(?<!\w)'[^']*'(?!\w)|`[^`]*`")
 _ATOM = re.compile(r"[^\s=()\[\]{},;<>|\"'`]+")
 _SOURCE_LINE = re.compile(rf"(?:.*[/\\])?([^/\\]+\.(?:{_SOURCES})):\d+(?::\d+)?")
 _CODE = re.compile(r"[A-Z]{1,5}-?\d{3,5}")  # ORA-01555, E1205: an error's name, not a parameter
 _HEX = re.compile(r"[0-9a-fA-F]{8,}")
 _DIGIT = re.compile(r"\d")
-_WORD = re.compile(r"[^\W\d_]{2,}")
+_WORD = re.compile(r"[^\W\d]{2,}")
 
 
 def signatures(text: str) -> dict[str, str]:
     """Signature -> the first line that has it, for the lines of the text that come from a log or a stack trace."""
-    lines = (line[:MAX_LINE].strip() for line in text[:MAX_TEXT].splitlines())
     found: dict[str, str] = {}
-    for line in islice(filter(is_logged, lines), MAX_LINES):
+    for line in islice(_logged_lines(text[:MAX_TEXT]), MAX_LINES):
         shape = template(line)
         if len(_WORD.findall(shape)) >= MIN_WORDS:
             found.setdefault(
@@ -60,11 +75,14 @@ def signatures(text: str) -> dict[str, str]:
     return found
 
 
-def is_logged(line: str) -> bool:
-    """Whether a program wrote this line."""
-    if _STARTS.match(line):
-        return True
-    return bool(_HOLDS.search(line)) and not _is_prose(line)
+def _logged_lines(text: str) -> Iterator[str]:
+    end = 0
+    while sign := _SIGN.search(text, end):
+        start = text.rfind("\n", end, sign.start()) + 1 or end
+        end = text.find("\n", sign.end()) + 1 or len(text)
+        line = text[start : min(end, start + MAX_LINE)].strip()
+        if not _is_prose(line) or _STARTS.match(line):
+            yield line
 
 
 def _is_prose(line: str) -> bool:
