@@ -38,7 +38,7 @@ these they this those though through thus to too until upon us ve very was wasn 
 whether which while who whom whose why will with within without would wouldn yet you your yours
 """
 _COMMON = frozenset(_COMMON_WORDS.split())
-_WORD = re.compile(r"\w+")
+WORD = re.compile(r"\w+")
 _SCRIPTS = re.compile(rf"[{CJK}]+|[^\W{CJK}]+")
 _HAS_CJK = re.compile(rf"[{CJK}]")
 # HTTPServer -> HTTP, Server; URLs stays whole; PM2021 -> PM, 2021
@@ -146,12 +146,12 @@ class _Words(dict[str, Word]):
 
 
 analysed = _Runs().__getitem__
-_word = _Words().__getitem__
+analysed_word = _Words().__getitem__
 
 
 def _analyse(run: str) -> Chunk:
     run = plain(run)
-    found = [_word(word) for word in _WORD.findall(run)]
+    found = [analysed_word(word) for word in WORD.findall(run)]
     names = [name for piece in PIECE.findall(run) for name in names_in(piece)]
     if len(found) == 1:
         return Chunk(*found[0], tuple(names))

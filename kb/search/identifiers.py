@@ -35,9 +35,15 @@ def identifiers(text: str) -> list[str]:
     return [name for piece in PIECE.findall(plain(text)) for name in names_in(piece)]
 
 
+def whole_name(piece: str) -> str | None:
+    """The piece as one name, if it is one and not only has some."""
+    names = names_in(piece)
+    return names[0] if names and names[0] == _token(_bare(piece)) else None
+
+
 def names_in(piece: str) -> list[str]:
     """The names in one run of name characters (accents gone, case kept): the whole of it first, if it is one."""
-    bare = piece.lstrip(_LEADING).rstrip(_TRAILING)
+    bare = _bare(piece)
     if _MOMENT.fullmatch(bare):
         return []
     if "://" in bare:
@@ -47,6 +53,10 @@ def names_in(piece: str) -> list[str]:
     if ":" in bare:
         return _names_with_colon(bare)
     return [_token(bare)] if _is_name(bare) else []
+
+
+def _bare(piece: str) -> str:
+    return piece.lstrip(_LEADING).rstrip(_TRAILING)
 
 
 def _token(name: str) -> str:

@@ -33,7 +33,7 @@ _SIGN = re.compile(
             r'"(?<=\w"):',
             r"\([\w.$/]*:\d",
             rf"\.(?:{_SOURCES}):\d",
-            r":(?:\d\d:\d\d|(?<=[Ee]rror:)|(?<=[Ff]atal:)|(?<=[Pp]anic:)|(?<=[Ww]arning:)|(?<=aused by:)|(?<=[A-Z]-\d{5}:))",
+            r":(?:\d\d:\d\d|(?<=[Ee]rror:|[Ff]atal:|[Pp]anic:)|(?<=arning:|sed by:|-\d{5}:))",
         ]
     )
 )
