@@ -16,7 +16,7 @@ _PREFIX = re.compile(r"[(\[{'\"]*(?P<start>\w[\w.:/\\~+#%-]*)\*[)\]}'\",.;:]*")
 
 
 def run_node(run: str) -> Node | None:
-    """For what stood between two spaces: its names and words, all of them, or the prefix it is. None: nothing to search.
+    """For what stood between two spaces: its names and words, all of them, or the prefix it is. None: nothing in it.
 
     `10.0.0.1:5432` is found as that address, or by all four numbers; `ConnPool` as that name, as that word, or by the
     words `conn` and `pool`.
