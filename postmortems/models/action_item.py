@@ -27,6 +27,9 @@ class ActionItemQuerySet(models.QuerySet["ActionItem"]):
     def owned_by(self, user: Any) -> Self:
         return self.filter(owner=user)
 
+    def soonest_first(self) -> Self:
+        return self.order_by(models.F("due_on").asc(nulls_last=True), "pk")
+
 
 class ActionItem(models.Model):
     """One promise with one owner. `done_when` is how anyone can tell that it holds."""

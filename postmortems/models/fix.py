@@ -24,7 +24,7 @@ class FixQuerySet(RestrictableQuerySet["Fix"]):
         return self.filter(home, visibility=Visibility.OPEN)
 
     def granted_to(self, user: Any) -> Self:
-        home = Q(postmortem=None) | Q(postmortem__in=Postmortem.objects.visible_to(user).values("pk"))
+        home = Q(postmortem=None) | Postmortem.objects.visible_where(user, through="postmortem")
         return self.filter(home).filter(Q(visibility=Visibility.OPEN) | self.names(user))
 
     def in_use(self) -> Self:
