@@ -1,0 +1,76 @@
+"""The filters of the list pages. Each starts from the rows that the view says the reader may see."""
+
+from datetime import timedelta
+from typing import Any
+
+import django_filters
+from django import forms
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from postmortems.models import ActionItem, CauseCategory, Fix, Incident, Kind, Postmortem, Service, Severity, Tag
+
+SOON = timedelta(days=7)
+
+
+def choice(label: str, choices: Any, **kwargs: Any) -> Any:
+    return django_filters.ChoiceFilter(label=label, choices=choices, empty_label="All", **kwargs)
+
+
+def one_of(label: str, rows: Any) -> Any:
+    return django_filters.ModelChoiceFilter(label=label, queryset=rows, to_field_name="slug", empty_label="All")
+
+
+class IncidentFilter(django_filters.FilterSet):
+    """By state, severity, service and kind."""
+
+    status = choice("Status", [("in_progress", "In progress"), *Incident.Status.choices], method="by_status")
+    severity = choice("Severity", Severity.choices)
+    services = one_of("Service", Service.objects.all())
+    kind = choice("Kind", Kind.choices)
+
+    def by_status(self, rows: QuerySet[Incident], name: str, value: str) -> QuerySet[Incident]:
+        if value == "in_progress":
+            return rows.filter(status__in=Incident.IN_PROGRESS)
+        return rows.filter(status=value)
+
+
+class PostmortemFilter(django_filters.FilterSet):
+    """By state, severity, service, cause and tag."""
+
+    status = choice("Status", Postmortem.Status.choices)
+    severity = choice("Severity", Severity.choices)
+    services = one_of("Service", Service.objects.all())
+    cause_category = choice("Cause", CauseCategory.choices)
+    tags = one_of("Tag", Tag.objects.all())
+
+
+class FixFilter(django_filters.FilterSet):
+    """By kind, state and service."""
+
+    kind = choice("Kind", Fix.Kind.choices)
+    state = choice("State", Fix.State.choices)
+    services = one_of("Service", Service.objects.all())
+
+
+class ActionItemFilter(django_filters.FilterSet):
+    """By state, date, kind and owner."""
+
+    state = choice("State", [("unfinished", "Not finished"), *ActionItem.State.choices], method="by_state")
+    due = choice("Due", [("late", "Late"), ("soon", "Within a week"), ("none", "No date")], method="by_due")
+    kind = choice("Kind", ActionItem.Kind.choices)
+    mine = django_filters.BooleanFilter(label="Only mine", method="by_owner", widget=forms.CheckboxInput)
+
+    def by_state(self, rows: Any, name: str, value: str) -> Any:
+        return rows.unfinished() if value == "unfinished" else rows.filter(state=value)
+
+    def by_due(self, rows: Any, name: str, value: str) -> Any:
+        today = timezone.localdate()
+        if value == "late":
+            return rows.overdue(on=today)
+        if value == "soon":
+            return rows.unfinished().filter(due_on__range=(today, today + SOON))
+        return rows.filter(due_on=None)
+
+    def by_owner(self, rows: Any, name: str, value: bool) -> Any:
+        return rows.owned_by(self.request.user) if value else rows

@@ -1,0 +1,100 @@
+"""How the domain's words look: severities, states, outcomes, due dates. Each colour comes with a word or a sign."""
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Any
+
+from django.template import Library
+from django.utils import timezone
+from django.utils.html import format_html
+
+from kb.templatetags.kb import DAY, in_words, span
+from postmortems.models import ActionItem, Fix, FixUse, Incident, Postmortem
+
+register = Library()
+
+# state -> (sign, colour)
+SIGNS = {
+    Incident.Status.OPEN: ("●", "bad"),
+    Incident.Status.INVESTIGATING: ("●", "bad"),
+    Incident.Status.MITIGATED: ("◐", "warn"),
+    Incident.Status.RESOLVED: ("✓", "good"),
+    Incident.Status.CLOSED: ("✓", "muted"),
+    Incident.Status.CANCELLED: ("·", "muted"),
+    Postmortem.Status.DRAFT: ("✎", "muted"),
+    Postmortem.Status.IN_REVIEW: ("◐", "warn"),
+    Postmortem.Status.CHANGES_REQUESTED: ("↺", "warn"),
+    Postmortem.Status.APPROVED: ("✓", "good"),
+    Postmortem.Status.PUBLISHED: ("✓", "good"),
+    Postmortem.Status.ARCHIVED: ("·", "muted"),
+    Fix.State.VERIFIED: ("✓", "good"),
+    Fix.State.STALE: ("!", "warn"),
+    Fix.State.RETIRED: ("·", "muted"),
+    ActionItem.State.IN_PROGRESS: ("◐", "warn"),
+    ActionItem.State.DONE: ("✓", "good"),
+    ActionItem.State.WONT_DO: ("·", "muted"),
+}
+OUTCOME_SIGNS = {
+    FixUse.Outcome.WORKED: ("✓", "good"),
+    FixUse.Outcome.PARTLY: ("◐", "warn"),
+    FixUse.Outcome.NO_EFFECT: ("○", "muted"),
+    FixUse.Outcome.MADE_WORSE: ("✗", "bad"),
+}
+
+
+@register.simple_tag
+def severity(value: str) -> str:
+    """The badge: a stronger fill is a stronger incident. Nothing where none is known."""
+    value = value.lower()
+    return format_html('<span class="sev {}">{}</span>', value, value.upper()) if value else ""
+
+
+@register.simple_tag
+def state(row: Any) -> str:
+    """The state of an incident, postmortem, fix or action item: a sign and its word."""
+    field = "status" if hasattr(row, "status") else "state"
+    value, word = getattr(row, field), getattr(row, f"get_{field}_display")()
+    # An action item that is open is waiting, an incident that is open is burning.
+    sign, colour = (
+        ("○", "muted") if isinstance(row, ActionItem) and value == "open" else SIGNS.get(value, ("✓", "good"))
+    )
+    return format_html('<span class="state {}" data-sign="{}">{}</span>', colour, sign, word)
+
+
+@register.simple_tag
+def outcome(value: str) -> str:
+    sign, colour = OUTCOME_SIGNS[FixUse.Outcome(value)]
+    return format_html('<span class="state {}" data-sign="{}">{}</span>', colour, sign, FixUse.Outcome(value).label)
+
+
+@register.simple_tag
+def outcomes() -> list[tuple[str, str, str]]:
+    """(value, label, sign) of each, for the buttons."""
+    return [(choice.value, str(choice.label), OUTCOME_SIGNS[choice][0]) for choice in FixUse.Outcome]
+
+
+@register.filter
+def worked_of_tried(fix: Any) -> str:
+    """`Worked 3 of 4`, of a fix that `with_track_record` annotated."""
+    return f"Worked {fix.worked} of {fix.tried}" if fix.tried else "Not tried since"
+
+
+@register.simple_tag
+def due(item: ActionItem, today: date | None = None) -> str:
+    """How an unfinished item stands to its date. What is finished is neither early nor late."""
+    if item.due_on is None or not item.is_unfinished:
+        return ""
+    days = (item.due_on - (today or timezone.localdate())).days
+    if days < 0:
+        late = "1 day" if days == -1 else span(days * DAY)
+        return format_html('<span class="state bad" data-sign="!">{} late</span>', late)
+    if days <= 7:  # a week: what fits in the next planning
+        words = {0: "due today", 1: "due tomorrow"}.get(days, f"due in {days} days")
+        return format_html('<span class="state warn" data-sign="◔">{}</span>', words)
+    return format_html('<span class="muted">due {}</span>', in_words(-days * DAY))
+
+
+@register.filter
+def of(rows: Mapping[Any, Any], key: Any) -> Any:
+    """`{{ uses|of:fix.pk }}`: the entry of a mapping, or None."""
+    return rows.get(key)

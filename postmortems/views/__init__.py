@@ -1,0 +1,1 @@
+"""HTTP for people: fetch what the reader may see, one call, answer."""

@@ -1,0 +1,162 @@
+"""Incidents: declare one, see what fixed it before, say what came of it."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.db.models import Prefetch
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django_htmx.http import HttpResponseClientRedirect
+
+from kb.errors import DomainError
+from postmortems import suggestions
+from postmortems.filters import IncidentFilter
+from postmortems.forms import DeclareForm, EditForm, OutcomeForm, initial_of
+from postmortems.models import ActionItem, Fix, FixUse, Incident, Postmortem
+from postmortems.views.permalinks import by_ref
+from postmortems.workflows import triage
+
+PER_PAGE = 25
+
+
+@require_safe
+def incident_list(request: HttpRequest) -> HttpResponse:
+    rows = Incident.objects.visible_to(request.user).select_related("commander").prefetch_related("services")
+    found = IncidentFilter(request.GET, queryset=rows)
+    page = Paginator(found.qs.newest_first(), PER_PAGE).get_page(request.GET.get("page"))
+    return render(request, "postmortems/incident_list.html", {"filter": found, "page": page})
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def incident_new(request: HttpRequest) -> HttpResponse:
+    if request.method != "POST":
+        typed = {"title": request.GET.get("title", ""), "services": request.GET.getlist("service")}
+        form = DeclareForm(initial={**typed, "started_at": timezone.localtime()})
+        return _declare_page(request, form)
+    form = DeclareForm(request.POST)
+    if "show" in request.POST:
+        return _declare_page(request, form.as_typed(), form.report())
+    if form.is_valid():
+        try:
+            incident = triage.open_incident(**form.cleaned_data, by=request.user, at=timezone.now())
+        except DomainError as refusal:
+            form.add_error(None, str(refusal))
+        else:
+            messages.success(request, f"{incident.ref} is declared.")
+            return redirect(incident)
+    return _declare_page(request, form, form.report())
+
+
+def _declare_page(request: HttpRequest, form: DeclareForm, report: suggestions.Report | None = None) -> HttpResponse:
+    report = report or suggestions.Report(title=form.initial.get("title", ""))
+    found = suggestions.suggest(report, user=request.user)
+    return render(request, "postmortems/incident_new.html", {"form": form, "found": found, "report": report})
+
+
+@require_POST
+def incident_suggestions(request: HttpRequest) -> HttpResponse:
+    """The suggestion panel for what is typed so far."""
+    report = DeclareForm(request.POST).report()
+    found = suggestions.suggest(report, user=request.user)
+    return render(request, "postmortems/_suggestions.html", {"found": found, "report": report})
+
+
+@require_safe
+def incident_detail(request: HttpRequest, ref: str, slug: str = "") -> HttpResponse:
+    incident = by_ref(_to_read(request.user), ref)
+    report = suggestions.report_of(incident)
+    return render(
+        request,
+        "postmortems/incident_detail.html",
+        {
+            "incident": incident,
+            "found": suggestions.suggest(report, user=request.user),
+            "report": report,
+            "uses": {use.fix_id: use for use in incident.fix_uses.all()},
+            "form": OutcomeForm(fixes=Fix.objects.none()),
+        },
+    )
+
+
+def _to_read(user: Any) -> Any:
+    uses = FixUse.objects.visible_to(user).select_related("fix", "recorded_by")
+    actions = ActionItem.objects.visible_to(user).select_related("owner")
+    return (
+        Incident.objects.visible_to(user)
+        .select_related("commander", "reported_by")
+        .prefetch_related(
+            "services",
+            "timeline",
+            Prefetch("fix_uses", uses),
+            Prefetch("action_items", actions),
+            Prefetch("postmortems", Postmortem.objects.visible_to(user)),
+        )
+    )
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def incident_edit(request: HttpRequest, ref: str) -> HttpResponse:
+    incident = by_ref(Incident.objects.visible_to(request.user), ref)
+    form = EditForm(
+        request.POST or None,
+        initial=initial_of(incident),
+        chosen=incident.services.all(),
+        ended_at=incident.resolved_at,
+    )
+    if form.is_valid():
+        try:
+            triage.edit_incident(incident, **form.cleaned_data)
+        except DomainError as refusal:
+            form.add_error(None, str(refusal))
+        else:
+            messages.success(request, "Saved. The text as first declared is kept beside it.")
+            return redirect(incident)
+    return render(request, "postmortems/incident_edit.html", {"form": form, "incident": incident})
+
+
+@require_POST
+def incident_mitigate(request: HttpRequest, ref: str) -> HttpResponse:
+    return _step(request, ref, triage.mitigate, "Marked as mitigated.")
+
+
+@require_POST
+def incident_resolve(request: HttpRequest, ref: str) -> HttpResponse:
+    return _step(request, ref, triage.resolve, "Marked as resolved.")
+
+
+@require_POST
+def incident_reopen(request: HttpRequest, ref: str) -> HttpResponse:
+    return _step(request, ref, triage.reopen, "Reopened.")
+
+
+def _step(request: HttpRequest, ref: str, step: Callable[..., None], done: str) -> HttpResponse:
+    incident = by_ref(Incident.objects.visible_to(request.user), ref)
+    try:
+        step(incident, by=request.user, at=timezone.now())
+    except DomainError as refusal:
+        messages.error(request, str(refusal))
+    else:
+        messages.success(request, f"{incident.ref}: {done}")
+    return redirect(incident)
+
+
+@require_POST
+def fix_outcome(request: HttpRequest, ref: str) -> HttpResponse:
+    """One click: what came of a fix in this incident."""
+    incident = by_ref(Incident.objects.visible_to(request.user), ref)
+    form = OutcomeForm(request.POST, fixes=Fix.objects.visible_to(request.user))
+    by_htmx = "HX-Request" in request.headers
+    if not form.is_valid():
+        messages.error(request, " ".join(str(error) for errors in form.errors.values() for error in errors))
+        return HttpResponseClientRedirect(incident.get_absolute_url()) if by_htmx else redirect(incident)
+    use = triage.record_outcome(incident, by=request.user, at=timezone.now(), **form.cleaned_data)
+    messages.success(request, f"Recorded for {use.fix.ref}: {use.get_outcome_display().lower()}.")
+    if not by_htmx:
+        return redirect(f"{incident.get_absolute_url()}#fix-{use.fix_id}")
+    fix = Fix.objects.visible_to(request.user).with_track_record(request.user).get(pk=use.fix_id)
+    seen = by_ref(_to_read(request.user), ref)
+    return render(request, "postmortems/_outcome_recorded.html", {"incident": seen, "fix": fix, "uses": {fix.pk: use}})
