@@ -58,7 +58,7 @@ class Reason:
 class Part:
     """A part of the score; the parts of a suggestion add up to it."""
 
-    name: str  # "Words", "Identifiers", "Log lines", "Same service", "Record of the fix"
+    name: str  # "Words", "Names", "Log lines", "Same service", "Record of the fix"
     value: float
 
 

@@ -17,7 +17,7 @@ class ReportSerializer(serializers.Serializer[Report]):
     symptoms = serializers.CharField(required=False, allow_blank=True, max_length=TEXT_LENGTH, default="")
     error_excerpt = serializers.CharField(required=False, allow_blank=True, max_length=TEXT_LENGTH, default="")
     services = serializers.SlugRelatedField(
-        many=True, slug_field="slug", queryset=Service.objects.all(), required=False, default=list
+        many=True, slug_field="slug", queryset=Service.objects.all(), required=False
     )
     environment = serializers.ChoiceField(Environment.choices, required=False, default="")
     started_at = serializers.DateTimeField(required=False, allow_null=True, default=None)
@@ -34,7 +34,7 @@ class ReportSerializer(serializers.Serializer[Report]):
             title=known["title"],
             symptoms=known["symptoms"],
             error_excerpt=known["error_excerpt"],
-            services=tuple(service.slug for service in known["services"]),
+            services=tuple(service.slug for service in known.get("services", [])),
             environment=known["environment"],
             started_at=known["started_at"],
         )

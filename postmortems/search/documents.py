@@ -1,11 +1,12 @@
 """What of the domain is findable: SCHEMA, the document of a row, and SOURCE, which the engine reads from."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime, time
 from typing import Any
 
 from django.db.models import QuerySet
 
+from kb.search.analysis import fold
 from kb.search.base import Document, Schema
 from postmortems import sections
 from postmortems.models import Fix, Incident, Postmortem, Service
@@ -14,19 +15,11 @@ from postmortems.search import ranking
 Item = Postmortem | Incident | Fix
 MODELS: dict[str, Any] = {model.search_kind: model for model in (Postmortem, Incident, Fix)}
 
+# All names that a service, a tag or a team goes by are a field of their own: more may be typed than is counted.
+NAMED = ("service", "tag", "team")
 KEYWORDS = (
-    "kind",
-    "status",
-    "severity",
-    "service",
-    "tag",
-    "team",
-    "author",
-    "owner",
-    "cause",
-    "year",
-    "is",
-    "has",
+    *("kind", "status", "severity", "service", "tag", "team", "author", "owner", "cause", "year", "is", "has"),
+    *(f"{field}_name" for field in NAMED),
 )
 SCHEMA = Schema(text=ranking.FIELD_BOOSTS, keywords=KEYWORDS, dates=("occurred", "known_since"))
 
@@ -51,7 +44,7 @@ class DomainSource:
     def documents(self, keys: Collection[str] | None = None) -> Iterator[Document]:
         for kind, model in MODELS.items():
             if keys is None:
-                pks: Sequence[int] = model.objects.order_by("pk").values_list("pk", flat=True)
+                pks: Sequence[int] = list(model.objects.order_by("pk").values_list("pk", flat=True))
             else:
                 pks = sorted(int(key.partition(":")[2]) for key in keys if key.startswith(f"{kind}:"))
             for start in range(0, len(pks), BATCH):
@@ -86,7 +79,7 @@ def _document_for(row: Item, *, is_open: bool) -> Document:
         key=row.search_key,
         version=row.search_version,
         text={name: body for name, body in text.items() if body},
-        keywords={name: tuple(sorted({v.lower() for v in values if v})) for name, values in keywords.items()},
+        keywords={name: tuple(sorted({fold(value) for value in values if value})) for name, values in keywords.items()},
         # A suggestion may only draw on what was known before the incident; a document without a date counts as old.
         dates={"known_since": occurred or LONG_AGO} | ({"occurred": occurred} if occurred else {}),
         access=frozenset({ADMINISTRATOR, OPEN if is_open else own_token(row.search_key)}),
@@ -149,9 +142,9 @@ def _postmortem(row: Postmortem) -> Content:
         "kind": ["postmortem"],
         "status": [row.status],
         "severity": [row.severity],
-        "service": [service.slug for service in row.services.all()],
-        "tag": [tag.slug for tag in row.tags.all()],
-        "team": [row.team.slug] if row.team else [],
+        **_named("service", row.services.all()),
+        **_named("tag", row.tags.all()),
+        **_named("team", [row.team] if row.team else []),
         "author": [row.owner.username] if row.owner else [],
         "owner": [row.owner.username] if row.owner else [],
         "cause": [row.cause_category],
@@ -168,13 +161,12 @@ def _postmortem(row: Postmortem) -> Content:
 
 
 def _incident(row: Incident) -> Content:
-    teams = {service.owner_team.slug for service in row.services.all() if service.owner_team}
     keywords = {
         "kind": ["incident"],
         "status": [row.status],
         "severity": [row.severity],
-        "service": [service.slug for service in row.services.all()],
-        "team": sorted(teams),
+        **_named("service", row.services.all()),
+        **_named("team", [service.owner_team for service in row.services.all() if service.owner_team]),
         "author": [row.reported_by.username] if row.reported_by else [],
         "owner": [row.commander.username] if row.commander else [],
         "year": [str(row.started_at.year)],
@@ -189,13 +181,12 @@ def _incident(row: Incident) -> Content:
 
 
 def _fix(row: Fix) -> Content:
-    teams = {service.owner_team.slug for service in row.services.all() if service.owner_team}
     occurred = moment_of(row.postmortem.occurred_on if row.postmortem else row.last_confirmed)
     keywords = {
         "kind": ["fix"],
         "status": [row.state],
-        "service": [service.slug for service in row.services.all()],
-        "team": sorted(teams),
+        **_named("service", row.services.all()),
+        **_named("team", [service.owner_team for service in row.services.all() if service.owner_team]),
         "cause": [row.problem.cause_category] if row.problem else [],
         "year": [str(occurred.year)] if occurred else [],
         "is": [row.state, row.kind],
@@ -205,6 +196,12 @@ def _fix(row: Fix) -> Content:
 
 
 _CONTENT: dict[type, Any] = {Postmortem: _postmortem, Incident: _incident, Fix: _fix}
+
+
+def _named(field: str, rows: Iterable[Any]) -> dict[str, list[str]]:
+    rows = list(rows)
+    names = [name for row in rows for name in (row.slug, row.name, *row.aliases)]
+    return {field: [row.slug for row in rows], f"{field}_name": names}
 
 
 def _names(rows: Any) -> list[str]:

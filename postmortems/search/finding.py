@@ -12,8 +12,9 @@ from django.utils.safestring import SafeString
 from kb.search import engine, highlight, query, upkeep
 from kb.search.base import Node, Page, Query, SearchError
 from postmortems.search import fallback, reading
-from postmortems.search.documents import KEYWORDS, Item, text_of
+from postmortems.search.documents import Item, text_of
 from postmortems.search.facets import FACETS, Facet, facets_of
+from postmortems.search.fields import FIELDS
 from postmortems.search.readers import access_of, hidden_changes
 
 logger = logging.getLogger(__name__)
@@ -135,10 +136,9 @@ def find(
     )
 
 
-FIELDS = {name: query.FieldRule() for name in KEYWORDS if name != "year"}
-
-
-def _query(parsed: query.Parsed, *, user: Any, filters: Mapping[str, Sequence[str]], sort: str, **paging: int) -> Query:
+def _query(
+    parsed: query.Parsed, *, user: Any, filters: Mapping[str, Sequence[str]], sort: str, offset: int, limit: int
+) -> Query:
     chosen = {
         name: tuple(value.lower() for value in values) for name, values in filters.items() if name in FACETS and values
     }
@@ -153,7 +153,8 @@ def _query(parsed: query.Parsed, *, user: Any, filters: Mapping[str, Sequence[st
         sort=sort if sort in SORTS else "relevance",  # type: ignore[arg-type]
         sort_date="occurred",
         facets=tuple(FACETS),
-        **paging,
+        offset=offset,
+        limit=limit,
     )
 
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from kb.search import analysis, engine, similarity
-from kb.search.base import IDENTIFIERS, SIGNATURES, WORDS, AnyOf, Query, SearchBackend, Term
+from kb.search.base import IDENTIFIERS, PARTS, SIGNATURES, WORDS, AnyOf, Query, SearchBackend, Term
 from kb.search.similarity import KeyTerms
-from postmortems.search import ranking
+from postmortems.search import glossary, ranking
 from postmortems.search.documents import Item, text_of
 
 PAST = {"kind": ("postmortem", "incident")}
@@ -48,7 +48,7 @@ def similar(
     Raises SearchError when the index cannot answer.
     """
     index = backend or engine.backend()
-    found = similarity.key_terms(title, text, index.term_stats, ranking.TUNING)
+    found = similarity.key_terms(title, text, index.term_stats, ranking.TUNING, glossary.synonyms)
     scope = Query(
         access=access,
         filters=NOW if happening_now else PAST,
@@ -65,7 +65,7 @@ def _asking(scope: Query, found: KeyTerms, limit: int) -> Query:
     return replace(scope, node=AnyOf(found.terms), limit=limit, explain=True)
 
 
-CHANNEL_NAMES = {WORDS: "Words", IDENTIFIERS: "Identifiers", SIGNATURES: "Log lines"}
+CHANNEL_NAMES = {WORDS: "Words", PARTS: "Names", IDENTIFIERS: "Names", SIGNATURES: "Log lines"}
 FIELD_ORDER = ("title", "symptoms", "fix", "cause", "summary", "body", "tags")
 
 
@@ -84,6 +84,7 @@ def term_fields(row: Item, terms: Sequence[Term]) -> dict[Term, str]:
 def _tokens(text: str) -> set[tuple[str, str]]:
     return {
         *((WORDS, token) for token in analysis.words(text)),
+        *((PARTS, token) for token in analysis.parts(text)),
         *((IDENTIFIERS, token) for token in analysis.identifiers(text)),
         *((SIGNATURES, token) for token in analysis.signatures(text)),
     }
