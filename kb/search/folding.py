@@ -15,8 +15,11 @@ CJK = (
 # Japanese voicing marks change the letter, so they are seen together with what stands before them.
 _UNUSUAL = re.compile("[^\x01-\x7f][\u3099\u309a]?")
 # Accents and points of the European and Semitic scripts. The vowel signs of others are letters to their readers.
-_ACCENT = re.compile("[\u0300-\u036f\u0483-\u0489\u0591-\u05c7\u0610-\u061a\u064b-\u065f\u0670\u06d6-\u06ed"
-                     "\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe00-\ufe0f\ufe20-\ufe2f]")  # fmt: skip
+ACCENTS = (
+    "\u0300-\u036f\u0483-\u0489\u0591-\u05c7\u0610-\u061a\u064b-\u065f\u0670\u06d6-\u06ed"
+    "\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe00-\ufe0f\ufe20-\ufe2f"
+)
+_ACCENT = re.compile(f"[{ACCENTS}]")
 
 
 def plain(text: str) -> str:
