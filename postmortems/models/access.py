@@ -17,22 +17,16 @@ class Visibility(models.TextChoices):
 
 
 class RestrictableQuerySet(models.QuerySet[Row]):
-    """`open_to_all()` and `granted_to(user)` are each model's own; `visible_to(user)` is their union for all."""
+    """`open_where()` and `seen_where(user)` are each model's own; what a person sees follows from them, for all alike.
+
+    They are conditions on a row's own columns, and not subqueries of all rows like it: the few rows of a page are
+    tested for themselves, and SQLite's parser (3.40 has a stack of 100) does not overflow on the fixes of the
+    postmortems of incidents. `at` is the way to the row from one that hangs on it, `postmortem__`.
+    """
 
     def open_to_all(self) -> Self:
         """Rows that every signed-in user may see."""
-        return self.filter(visibility=Visibility.OPEN)
-
-    def granted_to(self, user: Any) -> Self:
-        """Rows that name this user, or a team of theirs. Not yet limited by what the row hangs on."""
-        return self.filter(self.names(user))
-
-    def names(self, user: Any) -> Q:
-        return Q(pk__in=self._pks(members=user)) | Q(pk__in=self._pks(shared_with__members=user))
-
-    def _pks(self, **lookup: Any) -> Any:
-        # A subquery and not a join: joins over two many-to-many tables would return a row several times.
-        return self.model._default_manager.filter(**lookup).values("pk")
+        return self.filter(self.open_where())
 
     def visible_to(self, user: Any) -> Self:
         return self.filter(self.visible_where(user))
@@ -40,19 +34,26 @@ class RestrictableQuerySet(models.QuerySet[Row]):
     def hidden_from(self, user: Any) -> Self:
         return self.exclude(self.visible_where(user))
 
-    def visible_where(self, user: Any, *, through: str = "pk") -> Q:
-        """The condition of `visible_to`, for rows that hang on such a row: `through` is their way to it.
-
-        Two subqueries side by side: with `visible_to` in one of its own around them, SQLite's parser (3.40, a stack of
-        100) overflowed on the fixes of postmortems of incidents.
-        """
+    def visible_where(self, user: Any, at: str = "") -> Q:
         if not getattr(user, "is_authenticated", False) or not user.is_active:
             return Q(pk__in=[])
-        if user.is_administrator:
-            return Q(pk__isnull=False)
-        everyone = self.model._default_manager.open_to_all().values("pk")  # type: ignore[attr-defined]
-        granted = self.model._default_manager.granted_to(user).values("pk")  # type: ignore[attr-defined]
-        return Q(**{f"{through}__in": everyone}) | Q(**{f"{through}__in": granted})
+        return Q(pk__isnull=False) if user.is_administrator else self.seen_where(user, at)
+
+    def open_where(self, at: str = "") -> Q:
+        return Q(**{f"{at}visibility": Visibility.OPEN})
+
+    def seen_where(self, user: Any, at: str = "") -> Q:
+        """Of a user who is no administrator."""
+        return self.open_where(at) | self.names(user, at)
+
+    def names(self, user: Any, at: str = "") -> Q:
+        """Rows that name this user, or a team of theirs."""
+        of_user, of_team = self._pks(members=user), self._pks(shared_with__members=user)
+        return Q(**{f"{at}pk__in": of_user}) | Q(**{f"{at}pk__in": of_team})
+
+    def _pks(self, **lookup: Any) -> Any:
+        # A subquery and not a join: joins over two many-to-many tables would return a row several times.
+        return self.model._default_manager.filter(**lookup).values("pk")
 
 
 class Restrictable(models.Model):

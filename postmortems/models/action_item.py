@@ -14,8 +14,8 @@ from postmortems.models.postmortem import Postmortem
 class ActionItemQuerySet(models.QuerySet["ActionItem"]):
     def visible_to(self, user: Any) -> Self:
         """Seen where its postmortem and its incident are both seen."""
-        postmortem = Q(postmortem=None) | Q(postmortem__in=Postmortem.objects.visible_to(user).values("pk"))
-        incident = Q(incident=None) | Q(incident__in=Incident.objects.visible_to(user).values("pk"))
+        postmortem = Q(postmortem=None) | Postmortem.objects.visible_where(user, "postmortem__")
+        incident = Q(incident=None) | Incident.objects.visible_where(user, "incident__")
         return self.filter(postmortem, incident)
 
     def unfinished(self) -> Self:

@@ -9,7 +9,7 @@ from django.db.models import Count, Max, Q
 from django.urls import reverse
 
 from kb import markdown
-from postmortems.models.access import Restrictable, RestrictableQuerySet, Visibility
+from postmortems.models.access import Restrictable, RestrictableQuerySet
 from postmortems.models.catalogue import Service
 from postmortems.models.incident import TITLE_LENGTH, Incident
 from postmortems.models.indexed import Indexed
@@ -18,14 +18,14 @@ from postmortems.models.problem import Problem
 
 
 class FixQuerySet(RestrictableQuerySet["Fix"]):
-    def open_to_all(self) -> Self:
-        # A fix hangs on its postmortem: hidden there, hidden here.
-        home = Q(postmortem=None) | Q(postmortem__in=Postmortem.objects.open_to_all().values("pk"))
-        return self.filter(home, visibility=Visibility.OPEN)
+    # A fix hangs on its postmortem: hidden there, hidden here.
+    def open_where(self, at: str = "") -> Q:
+        home = Q(**{f"{at}postmortem": None}) | Postmortem.objects.open_where(f"{at}postmortem__")
+        return home & super().open_where(at)
 
-    def granted_to(self, user: Any) -> Self:
-        home = Q(postmortem=None) | Postmortem.objects.visible_where(user, through="postmortem")
-        return self.filter(home).filter(Q(visibility=Visibility.OPEN) | self.names(user))
+    def seen_where(self, user: Any, at: str = "") -> Q:
+        home = Q(**{f"{at}postmortem": None}) | Postmortem.objects.seen_where(user, f"{at}postmortem__")
+        return home & (super().open_where(at) | self.names(user, at))
 
     def in_use(self) -> Self:
         return self.exclude(state=Fix.State.RETIRED)
@@ -114,10 +114,8 @@ class FixUseQuerySet(models.QuerySet["FixUse"]):
     """What came of fixes."""
 
     def visible_to(self, user: Any) -> Self:
-        return self.filter(
-            incident__in=Incident.objects.visible_to(user).values("pk"),
-            fix__in=Fix.objects.visible_to(user).values("pk"),
-        )
+        incident = Incident.objects.visible_where(user, "incident__")
+        return self.filter(incident, Fix.objects.visible_where(user, "fix__"))
 
     def record(self, *, fix: Fix, incident: Incident, outcome: str, by: Any, at: datetime, **details: Any) -> "FixUse":
         """What came of this fix in this incident; said again, the newer answer counts."""

@@ -29,15 +29,19 @@ class PostmortemQuerySet(RestrictableQuerySet["Postmortem"]):
     def unpublished(self) -> Self:
         return self.exclude(status__in=Postmortem.READABLE)
 
-    def open_to_all(self) -> Self:
-        hidden = Incident.objects.filter(visibility=Visibility.RESTRICTED)
-        return self.filter(visibility=Visibility.OPEN, status__in=Postmortem.READABLE).exclude(incidents__in=hidden)
+    def open_where(self, at: str = "") -> Q:
+        of_restricted = Postmortem.incidents.through.objects.filter(incident__visibility=Visibility.RESTRICTED)
+        return self.readable(at) & ~Q(**{f"{at}pk__in": of_restricted.values("postmortem")})
 
-    def granted_to(self, user: Any) -> Self:
-        """Their own, those that name them, open drafts of their teams; never one whose incident they may not see."""
-        of_my_team = Q(visibility=Visibility.OPEN, pk__in=self._pks(team__members=user))
-        granted = self.filter(Q(owner=user) | self.names(user) | of_my_team)
-        return granted.exclude(incidents__in=Incident.objects.hidden_from(user))
+    def seen_where(self, user: Any, at: str = "") -> Q:
+        """What is open, theirs, names them, or a draft of their team; never where an incident of it is hidden."""
+        mine = Q(**{f"{at}owner": user}) | self.names(user, at)
+        of_my_team = Q(**{f"{at}visibility": Visibility.OPEN, f"{at}pk__in": self._pks(team__members=user)})
+        hidden = Postmortem.incidents.through.objects.exclude(Incident.objects.seen_where(user, "incident__"))
+        return (self.readable(at) | mine | of_my_team) & ~Q(**{f"{at}pk__in": hidden.values("postmortem")})
+
+    def readable(self, at: str = "") -> Q:
+        return Q(**{f"{at}visibility": Visibility.OPEN, f"{at}status__in": Postmortem.READABLE})
 
     def newest_first(self) -> Self:
         return self.order_by(models.F("occurred_on").desc(nulls_last=True), "-pk")
@@ -138,7 +142,7 @@ class Postmortem(Indexed, Restrictable):
 
     def publish(self, *, at: datetime) -> None:
         """Readable by everyone who may see it. Needs a title and at least one written section."""
-        if not self.sections.exclude(body="").exists():
+        if not self.sections.filter(body__regex=r"\S").exists():
             raise NotReady("Nothing is written yet: fill at least one section.")
         moved = (
             Postmortem.objects.filter(pk=self.pk).unpublished().update(status=self.Status.PUBLISHED, published_at=at)
