@@ -14,7 +14,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal, Protocol
+from pathlib import Path
+from typing import Literal, Protocol, Self
 
 # The channels a document's tokens are stored in; each has its own lengths and frequencies.
 WORDS = "words"  # stems of all text fields; the weight of a token is the sum of boost x occurrences over the fields
@@ -222,6 +223,11 @@ class SearchBackend(ABC):
     def __init__(self, schema: Schema) -> None:
         self.schema = schema
 
+    @classmethod
+    def from_url(cls, url: str, schema: Schema, *, data_dir: Path) -> Self:
+        """The engine that a `KB_SEARCH_URL` names. Its files, if any, are in `data_dir` unless the URL says where."""
+        return cls(schema)
+
     @abstractmethod
     def apply(self, changed: Sequence[Document], gone: Collection[str] = ()) -> None:
         """Add or replace documents and remove keys: all of it or nothing, durable and visible when this returns.
@@ -252,6 +258,9 @@ class SearchBackend(ABC):
     @abstractmethod
     def stats(self) -> Mapping[str, int | str]:
         """For the operator: documents, generation, bytes on disk, segments."""
+
+    def tidy(self) -> None:  # noqa: B027  (an engine that leaves nothing behind has nothing to do)
+        """Clear away what many small changes left behind. A job, not part of a request; the caller holds the lock."""
 
     def close(self) -> None:  # noqa: B027  (an engine without open files has nothing to do)
         """Release files and connections."""

@@ -1,0 +1,269 @@
+"""Answering a query on arrays: which documents match, what each scores, the best of them, and counts.
+
+Term at a time: the postings of a term are added to the score of every document at once, instead of asking a tree of
+objects document by document. The score is BM25F as Whoosh computes it (`whoosh.scoring.BM25F`): over all documents,
+deleted ones included until they are merged away, and with lengths rounded to one byte.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from heapq import nsmallest
+from typing import NamedTuple
+
+import numpy as np
+
+from kb.search.base import (
+    IDENTIFIERS,
+    SURFACE,
+    WORDS,
+    AllOf,
+    AnyOf,
+    Hit,
+    Node,
+    Not,
+    Page,
+    Phrase,
+    Prefix,
+    Query,
+    Term,
+)
+from kb.search.segments import K1, NO_DATE, Floats, Ids, Mask, Moments, Snapshot
+
+ACCESS = "access"
+KEY = "key"
+MOST_EXPANSIONS = 500  # a prefix that begins more words than this stands for the most frequent of them
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def answer(snapshot: Snapshot, query: Query) -> Page:
+    """The page that a query asks for."""
+    scorer = Scorer(snapshot)
+    mask, scores = scorer.matches(query.node)
+    mask &= _permitted(snapshot, query)
+    chosen = {name: any_of(snapshot, keyword_field(name), values) for name, values in query.filters.items()}
+    matching = _all(mask, chosen.values())
+    best = _best(snapshot, query, matching, scores)
+    parts = scorer.parts(query.node, best) if query.explain else [()] * len(best)
+    return Page(
+        hits=tuple(
+            Hit(key, float(scores[doc]), shares)
+            for doc, key, shares in zip(best, snapshot.keys(best), parts, strict=True)
+        ),
+        total=int(matching.sum()),
+        facets={
+            name: snapshot.counts(keyword_field(name), _all(mask, (m for n, m in chosen.items() if n != name)))
+            for name in query.facets
+        },
+    )
+
+
+def keyword_field(name: str) -> str:
+    """Keyword fields must not be mistaken for channels."""
+    return f"keyword_{name}"
+
+
+def any_of(snapshot: Snapshot, channel: str, tokens: Iterable[str]) -> Mask:
+    """Documents that have one of these tokens."""
+    mask = np.zeros(snapshot.size, np.bool_)
+    for token in tokens:
+        mask[snapshot.postings(channel, token).ids] = True
+    return mask
+
+
+def microseconds(moment: datetime) -> int:
+    """Since 1970, exactly; a time without a zone is taken for UTC."""
+    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return (aware - _EPOCH) // timedelta(microseconds=1)
+
+
+def _permitted(snapshot: Snapshot, query: Query) -> Mask:
+    """Documents that are there, open to the reader, and not ruled out by anything but the filters."""
+    mask = snapshot.live & any_of(snapshot, ACCESS, query.access)
+    for name, values in query.without.items():
+        mask &= ~any_of(snapshot, keyword_field(name), values)
+    for name, (start, end) in query.dates.items():
+        mask &= _within(snapshot.dates(name), start, end)
+    if query.exclude:
+        mask &= ~any_of(snapshot, KEY, query.exclude)
+    return mask
+
+
+def _within(moments: Moments, start: datetime | None, end: datetime | None) -> Mask:
+    mask: Mask = moments != NO_DATE
+    if start:
+        mask &= moments >= microseconds(start)
+    if end:
+        mask &= moments < microseconds(end)
+    return mask
+
+
+def _all(mask: Mask, others: Iterable[Mask]) -> Mask:
+    for other in others:
+        mask = mask & other
+    return mask
+
+
+# --- the best ------------------------------------------------------------------------------------------------------
+
+
+def _best(snapshot: Snapshot, query: Query, matching: Mask, scores: Floats) -> list[int]:
+    """The documents of the page: highest value first, then by key, so that the order is total."""
+    depth = query.offset + query.limit
+    ids = matching.nonzero()[0].astype(np.int32)
+    if not query.limit or not len(ids):
+        return []
+    values = _sort_values(snapshot, query, scores)[ids]
+    if len(ids) <= depth:
+        return _ranked(snapshot, ids, values)[query.offset :]
+    border = np.partition(values, -depth)[-depth]
+    above = _ranked(snapshot, ids[values > border], values[values > border])
+    equal = ids[values == border]
+    last = nsmallest(depth - len(above), zip(snapshot.keys(equal), equal.tolist(), strict=True))
+    return [*above, *(doc for _, doc in last)][query.offset :]
+
+
+def _ranked(snapshot: Snapshot, ids: Ids, values: Floats | Moments) -> list[int]:
+    ranked = sorted(zip((-value for value in values.tolist()), snapshot.keys(ids), ids.tolist(), strict=True))
+    return [doc for _, _, doc in ranked]
+
+
+def _sort_values(snapshot: Snapshot, query: Query, scores: Floats) -> Floats | Moments:
+    if query.sort == "relevance":
+        return scores
+    moments = snapshot.dates(query.sort_date)
+    if query.sort == "newest":
+        return moments  # NO_DATE is the smallest of all: last
+    return np.where(moments == NO_DATE, NO_DATE, -moments)
+
+
+# --- matches and scores --------------------------------------------------------------------------------------------
+
+
+class Leaf(NamedTuple):
+    """What a node without children adds: `values[term][i]` to the score of document `ids[i]`."""
+
+    ids: Ids
+    values: Mapping[Term, Floats]
+
+
+class Scorer:
+    """Matches and scores of one query; each posting list is scored once."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self._snapshot = snapshot
+        self._leaves: dict[Node, Leaf] = {}
+
+    def matches(self, node: Node) -> tuple[Mask, Floats]:
+        """Which documents match, and their scores: 0 where they do not."""
+        mask = np.zeros(self._snapshot.size, np.bool_)
+        scores = np.zeros(self._snapshot.size, np.float64)
+        self._add(node, mask, scores)
+        return mask, scores
+
+    def parts(self, node: Node, docs: Sequence[int]) -> list[tuple[tuple[Term, float], ...]]:
+        """For each of these documents what each term added, most first; they sum up to its score."""
+        _, shares = self._shares(node, np.asarray(docs, np.int32))
+        rows = [[(term, float(values[at])) for term, values in shares.items() if values[at]] for at in range(len(docs))]
+        return [tuple(sorted(row, key=lambda part: -part[1])) for row in rows]
+
+    def _add(self, node: Node, mask: Mask, scores: Floats) -> None:
+        if isinstance(node, AnyOf):
+            for child in node.nodes:
+                self._add(child, mask, scores)
+        elif isinstance(node, AllOf):
+            matching, added = self._all_of(node.nodes)
+            mask |= matching
+            scores += np.where(matching, added, 0.0)
+        elif isinstance(node, Not):
+            mask |= ~self.matches(node.node)[0]
+        else:
+            leaf = self._leaf(node)
+            mask[leaf.ids] = True
+            for values in leaf.values.values():
+                scores[leaf.ids] += values
+
+    def _all_of(self, nodes: Sequence[Node]) -> tuple[Mask, Floats]:
+        """The scores are right where all nodes match."""
+        matching = np.ones(self._snapshot.size, np.bool_)
+        scores = np.zeros(self._snapshot.size, np.float64)
+        for node in nodes:
+            mask = np.zeros(self._snapshot.size, np.bool_)
+            self._add(node, mask, scores)
+            matching &= mask
+        return matching, scores
+
+    def _shares(self, node: Node, docs: Ids) -> tuple[Mask, dict[Term, Floats]]:
+        """The same as `matches`, for a few documents and by term."""
+        if isinstance(node, Not):
+            return ~self._shares(node.node, docs)[0], {}
+        if not isinstance(node, AnyOf | AllOf):
+            return self._leaf_shares(self._leaf(node), docs)
+        shares: dict[Term, Floats] = {}
+        masks = []
+        for mask, found in (self._shares(child, docs) for child in node.nodes):
+            masks.append(mask)
+            for term, values in found.items():
+                shares[term] = shares.get(term, 0.0) + values
+        if isinstance(node, AnyOf):
+            return np.any(masks, axis=0) if masks else np.zeros(len(docs), np.bool_), shares
+        matching = np.all(masks, axis=0) if masks else np.ones(len(docs), np.bool_)
+        return matching, {term: np.where(matching, values, 0.0) for term, values in shares.items()}
+
+    def _leaf_shares(self, leaf: Leaf, docs: Ids) -> tuple[Mask, dict[Term, Floats]]:
+        if not len(leaf.ids):
+            return np.zeros(len(docs), np.bool_), {}
+        at = np.minimum(np.searchsorted(leaf.ids, docs), len(leaf.ids) - 1)
+        mask = leaf.ids[at] == docs
+        return mask, {term: np.where(mask, values[at], 0.0) for term, values in leaf.values.items()}
+
+    def _leaf(self, node: Term | Phrase | Prefix) -> Leaf:
+        if node not in self._leaves:
+            self._leaves[node] = self._read(node)
+        return self._leaves[node]
+
+    def _read(self, node: Term | Phrase | Prefix) -> Leaf:
+        if isinstance(node, Term):
+            ids, values = self._bm25(node)
+            return Leaf(ids, {node: values})
+        if isinstance(node, Phrase):
+            return self._phrase(node)
+        ids = _beginning_with(self._snapshot, node.start)
+        return Leaf(ids, {Term(node.start, SURFACE): np.ones(len(ids))})
+
+    def _bm25(self, term: Term) -> tuple[Ids, Floats]:
+        """weight x idf x tf x (K1 + 1) / (tf + K1 x ((1 - B) + B x length / average length))."""
+        ids, frequencies = self._snapshot.postings(term.channel, term.token)
+        if not len(ids):
+            return ids, np.empty(0)
+        factor = term.weight * idf(self._snapshot.size, len(ids)) * (K1 + 1)
+        tf = frequencies.astype(np.float64)
+        return ids, factor * tf / (tf + self._snapshot.norms(term.channel)[ids])
+
+    def _phrase(self, phrase: Phrase) -> Leaf:
+        ids = self._snapshot.phrase(phrase.tokens)
+        values: dict[Term, Floats] = {}
+        for stem in phrase.tokens:
+            term = Term(stem, WORDS)
+            holders, scores = self._bm25(term)
+            values[term] = values.get(term, 0.0) + scores[np.searchsorted(holders, ids)]
+        return Leaf(ids, values)
+
+
+def idf(documents: int, frequency: int) -> float:
+    return math.log(documents / (frequency + 1)) + 1
+
+
+def _beginning_with(snapshot: Snapshot, start: str) -> Ids:
+    found = [
+        (-frequency, channel, token)
+        for channel in (SURFACE, IDENTIFIERS)
+        for token, frequency in snapshot.tokens(channel, start).items()
+    ]
+    mask = np.zeros(snapshot.size, np.bool_)
+    for _, channel, token in nsmallest(MOST_EXPANSIONS, found):
+        mask[snapshot.postings(channel, token).ids] = True
+    return mask.nonzero()[0].astype(np.int32)

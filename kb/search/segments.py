@@ -1,0 +1,251 @@
+"""An index as arrays: immutable segments, what is worth keeping of them in memory, and a snapshot over all of them.
+
+Nothing here knows how an engine keeps its files: an engine implements the `read_...` methods of `Segment`.
+"""
+
+from __future__ import annotations
+
+import threading
+from abc import ABC, abstractmethod
+from bisect import bisect_right
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+Ids = npt.NDArray[np.int32]
+Floats = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
+Moments = npt.NDArray[np.int64]
+Places = npt.NDArray[np.uint64]  # document << 32 | position, ascending
+
+NO_DATE = int(np.iinfo(np.int64).min)  # what a document without that date has
+NOBODY: Ids = np.empty(0, np.int32)
+
+# BM25's usual constants (Robertson & Zaragoza 2009, "The Probabilistic Relevance Framework: BM25 and Beyond").
+K1 = 1.2
+B = 0.75
+
+
+class Postings(NamedTuple):
+    """The documents that hold a token, ascending, and the token's weight in each."""
+
+    ids: Ids
+    weights: npt.NDArray[np.float32]
+
+
+class Values(NamedTuple):
+    """The values of a keyword field: document `ids[i]` has the value `names[codes[i]]`."""
+
+    names: list[str]
+    ids: Ids
+    codes: Ids
+
+
+class Memory:
+    """Decoded posting lists of all segments, within a bound: the least recently used go first."""
+
+    _OVERHEAD = 300  # bytes of a key and of array headers
+
+    def __init__(self, megabytes: int = 64) -> None:
+        self._kept: OrderedDict[tuple[str, ...], Any] = OrderedDict()
+        self._room = megabytes << 20
+        self._lock = threading.Lock()
+
+    def recall(self, key: tuple[str, ...], read: Callable[[], Any]) -> Any:
+        with self._lock:
+            if key in self._kept:
+                self._kept.move_to_end(key)
+                return self._kept[key]
+        found = read()  # outside the lock: two threads may read the same, which harms nobody
+        with self._lock:
+            self._keep(key, found)
+        return found
+
+    def _keep(self, key: tuple[str, ...], found: Any) -> None:
+        if key in self._kept:
+            return
+        self._kept[key] = found
+        self._room -= self._size(found)
+        while self._room < 0:
+            self._room += self._size(self._kept.popitem(last=False)[1])
+
+    def _size(self, found: Any) -> int:
+        arrays = found if isinstance(found, tuple) else (found,)
+        return self._OVERHEAD + sum(int(array.nbytes) for array in arrays)
+
+
+class Segment(ABC):
+    """One immutable part of an index, read when needed and safe to share between threads.
+
+    `size` counts deleted documents too: which ones are deleted changes with each commit and is the snapshot's business.
+    """
+
+    def __init__(self, name: str, size: int, memory: Memory) -> None:
+        self.name = name
+        self.size = size
+        self._memory = memory
+        self._columns: dict[tuple[str, str], Any] = {}
+
+    @abstractmethod
+    def read_postings(self, channel: str, token: str) -> Postings: ...
+
+    @abstractmethod
+    def read_places(self, stem: str) -> Places: ...
+
+    @abstractmethod
+    def read_lengths(self, channel: str) -> npt.NDArray[np.int32]: ...
+
+    @abstractmethod
+    def read_dates(self, name: str) -> Moments: ...
+
+    @abstractmethod
+    def read_keys(self) -> list[str]: ...
+
+    @abstractmethod
+    def frequency(self, channel: str, token: str) -> int:
+        """Documents that hold the token, deleted ones included."""
+
+    @abstractmethod
+    def total_length(self, channel: str) -> float:
+        """Of all documents, deleted ones included."""
+
+    @abstractmethod
+    def tokens(self, channel: str, prefix: str = "") -> Sequence[tuple[str, int]]:
+        """The tokens of a channel that begin so, in order, with their frequencies."""
+
+    def postings(self, channel: str, token: str) -> Postings:
+        key = (self.name, channel, token)
+        found: Postings = self._memory.recall(key, lambda: self.read_postings(channel, token))
+        return found
+
+    def places(self, stem: str) -> Places:
+        found: Places = self._memory.recall((self.name, stem), lambda: self.read_places(stem))
+        return found
+
+    def lengths(self, channel: str) -> npt.NDArray[np.int32]:
+        found: npt.NDArray[np.int32] = self._column("lengths", channel, lambda: self.read_lengths(channel))
+        return found
+
+    def dates(self, name: str) -> Moments:
+        found: Moments = self._column("dates", name, lambda: self.read_dates(name))
+        return found
+
+    def values(self, keyword: str) -> Values:
+        found: Values = self._column("values", keyword, lambda: self._read_values(keyword))
+        return found
+
+    def vocabulary(self, channel: str) -> list[str]:
+        found: list[str] = self._column("words", channel, lambda: [token for token, _ in self.tokens(channel)])
+        return found
+
+    def keys(self) -> list[str]:
+        found: list[str] = self._column("keys", "", self.read_keys)
+        return found
+
+    def _column(self, kind: str, name: str, read: Callable[[], Any]) -> Any:
+        if (kind, name) not in self._columns:
+            self._columns[kind, name] = read()
+        return self._columns[kind, name]
+
+    def _read_values(self, keyword: str) -> Values:
+        names = [value for value, _ in self.tokens(keyword)]
+        ids = [self.read_postings(keyword, value).ids for value in names]
+        codes = np.repeat(np.arange(len(names), dtype=np.int32), [len(found) for found in ids])
+        return Values(names, np.concatenate(ids) if ids else NOBODY, codes)
+
+
+class Snapshot:
+    """All segments of one commit, seen as one row of documents numbered from 0. Immutable, shared by threads."""
+
+    def __init__(self, segments: Sequence[Segment], deleted: Sequence[Sequence[int]]) -> None:
+        ends = np.cumsum([0, *(segment.size for segment in segments)])
+        self.segments = tuple(segments)
+        self.bases = [int(base) for base in ends[:-1]]
+        self.size = int(ends[-1])
+        self.live: Mask = np.ones(self.size, np.bool_)
+        for base, ids in zip(self.bases, deleted, strict=True):
+            self.live[[base + doc for doc in ids]] = False
+        self.documents = int(self.live.sum())
+        self._norms: dict[str, Floats] = {}
+
+    def postings(self, channel: str, token: str) -> Postings:
+        found = [(base, segment.postings(channel, token)) for base, segment in self._parts()]
+        return Postings(
+            _joined([postings.ids + np.int32(base) if base else postings.ids for base, postings in found]),
+            _joined([postings.weights for _, postings in found]),
+        )
+
+    def frequency(self, channel: str, token: str) -> int:
+        """Deleted documents count until they are merged away, in N alike: as in Lucene, the quotient hardly moves."""
+        return sum(segment.frequency(channel, token) for segment in self.segments)
+
+    def norms(self, channel: str) -> Floats:
+        """BM25's K1 x ((1 - B) + B x length / average length), per document."""
+        if channel not in self._norms:
+            lengths = _joined([segment.lengths(channel) for segment in self.segments])
+            average = sum(segment.total_length(channel) for segment in self.segments) / max(self.size, 1) or 1.0
+            self._norms[channel] = K1 * ((1 - B) + B * lengths / average)
+        return self._norms[channel]
+
+    def dates(self, name: str) -> Moments:
+        return _joined([segment.dates(name) for segment in self.segments])
+
+    def phrase(self, stems: Sequence[str]) -> Ids:
+        """Documents that have the stems side by side."""
+        return _joined([phrase_in(segment, stems) + np.int32(base) for base, segment in self._parts()])
+
+    def counts(self, keyword: str, mask: Mask) -> dict[str, int]:
+        """How many of these documents have each value."""
+        total: Counter[str] = Counter()
+        for base, segment in self._parts():
+            values = segment.values(keyword)
+            chosen = values.codes[mask[values.ids + base]]
+            counted = np.bincount(chosen, minlength=len(values.names))
+            total.update({values.names[code]: int(counted[code]) for code in counted.nonzero()[0]})
+        return dict(total)
+
+    def tokens(self, channel: str, prefix: str) -> Counter[str]:
+        """Tokens that begin so, with their frequencies."""
+        found: Counter[str] = Counter()
+        for segment in self.segments:
+            for token, frequency in segment.tokens(channel, prefix):
+                found[token] += frequency
+        return found
+
+    def keys(self, ids: npt.NDArray[np.integer] | Sequence[int]) -> list[str]:
+        docs = np.asarray(ids, np.int64)
+        parts = np.searchsorted(self.bases, docs, side="right") - 1
+        local = docs - np.asarray(self.bases, np.int64)[parts]
+        keys = [segment.keys() for segment in self.segments]
+        return [keys[part][doc] for part, doc in zip(parts.tolist(), local.tolist(), strict=True)]
+
+    def locate(self, doc: int) -> tuple[Segment, int]:
+        """The segment of a document, and its number there."""
+        part = bisect_right(self.bases, doc) - 1
+        return self.segments[part], doc - self.bases[part]
+
+    def live_sizes(self) -> list[int]:
+        return [int(self.live[base : base + segment.size].sum()) for base, segment in self._parts()]
+
+    def _parts(self) -> Iterator[tuple[int, Segment]]:
+        return zip(self.bases, self.segments, strict=True)
+
+
+def phrase_in(segment: Segment, stems: Sequence[str]) -> Ids:
+    """Where the first stem would have to stand, by each stem's places; rarest first, for the fewest comparisons."""
+    wanted = [segment.places(stem) - np.uint64(offset) for offset, stem in enumerate(stems)]
+    wanted.sort(key=len)
+    starts = wanted[0] if wanted else np.empty(0, np.uint64)
+    for places in wanted[1:]:
+        if not len(starts) or not len(places):
+            return NOBODY
+        at = np.searchsorted(places, starts)
+        starts = starts[places[np.minimum(at, len(places) - 1)] == starts]
+    return np.unique(starts >> np.uint64(32)).astype(np.int32)
+
+
+def _joined(arrays: Sequence[npt.NDArray[Any]]) -> npt.NDArray[Any]:
+    return arrays[0] if len(arrays) == 1 else np.concatenate(arrays) if arrays else np.empty(0, np.int32)
