@@ -200,4 +200,5 @@ _per_thread = _PerThread()
 
 
 def _stem(word: str) -> str:
-    return str(_per_thread.stem(word))
+    """English, so there is nothing to do for a word that folding has not made ASCII."""
+    return str(_per_thread.stem(word)) if word.isascii() else word

@@ -13,7 +13,7 @@ CJK = (
 )
 
 # Japanese voicing marks change the letter, so they are seen together with what stands before them.
-_UNUSUAL = re.compile("[^\x01-\x7f][\u3099\u309a]?")
+_UNUSUAL = re.compile("[^\x01-\x7f][\u3099\u309a\uff9e\uff9f]?")
 # Accents and points of the European and Semitic scripts. The vowel signs of others are letters to their readers.
 ACCENTS = (
     "\u0300-\u036f\u0483-\u0489\u0591-\u05c7\u0610-\u061a\u064b-\u065f\u0670\u06d6-\u06ed"
