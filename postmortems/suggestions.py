@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -169,10 +169,10 @@ def suggest(report: Report, *, user: Any, limit: int = 3) -> Suggestions:
         logger.exception("Looking for similar incidents")
         search.rebuild_in_background()
         return Suggestions(degraded=DEGRADED)
-    results = _weighed(past, report, user=user)[:limit]
+    results = _weighed(past, report, user=user, limit=limit)
     return Suggestions(
-        results=tuple(results),
-        happening_now=tuple(_weighed(now, report, user=user)[:limit]),
+        results=results,
+        happening_now=_weighed(now, report, user=user, limit=limit),
         abstained=not results,
         total_candidates=past.candidates,
     )
@@ -198,17 +198,33 @@ def _own_keys(report: Report) -> frozenset[str]:
     return frozenset({f"incident:{report.incident_pk}", *(f"postmortem:{pk}" for pk in own)})
 
 
-def _weighed(found: Matches, report: Report, *, user: Any) -> list[Suggestion]:
-    rows = reading.fetch([match.key for match in found.matches], user=user)
+@dataclass(frozen=True)
+class _Judged:
+    """A match that is like enough, with what only the database knows of it."""
+
+    match: Match
+    row: Item
+    services: Mapping[str, str]  # slug -> name
+    confidence: str
+    parts: tuple[Part, ...]
+
+    @property
+    def score(self) -> float:
+        return sum(part.value for part in self.parts)
+
+
+def _weighed(found: Matches, report: Report, *, user: Any, limit: int) -> tuple[Suggestion, ...]:
+    """The engine's best, judged again with what only the database knows."""
+    rows = reading.fetch_with_help([match.key for match in found.matches], user=user)
+    services = reading.services_of(rows)
     judged = []
     for match in _folded(found.matches, rows):
-        row = rows[match.key]
-        parts = _parts(match, row, report)
-        confidence = search.confidence_of(match, found)
-        if confidence:
-            judged.append((sum(part.value for part in parts), match, row, parts, confidence))
-    judged.sort(key=lambda entry: (-entry[0], entry[1].key))
-    return [_suggestion(match, row, parts, confidence, found, report) for _, match, row, parts, confidence in judged]
+        if confidence := search.confidence_of(match, found):
+            row, own = rows[match.key], services.get(match.key, {})
+            parts = _parts(match, row, shares_service=not own.keys().isdisjoint(report.services))
+            judged.append(_Judged(match, row, own, confidence, parts))
+    judged.sort(key=lambda each: (-each.score, each.match.key))
+    return tuple(_suggestion(each, found, report) for each in judged[:limit])
 
 
 def _folded(matches: Iterable[Match], rows: dict[str, Item]) -> list[Match]:
@@ -236,12 +252,12 @@ def success_rate(fix: Any) -> float:
     return float((fix.worked + 0.5 * fix.partly + 1) / (fix.tried + 2))
 
 
-def _parts(match: Match, row: Item, report: Report) -> tuple[Part, ...]:
+def _parts(match: Match, row: Item, *, shares_service: bool) -> tuple[Part, ...]:
     by_channel: dict[str, float] = defaultdict(float)
     for term, value in match.parts:
         by_channel[search.CHANNEL_NAMES[term.channel]] += value
     text = sum(by_channel.values())
-    if {service.slug for service in row.services.all()} & set(report.services):
+    if shares_service:
         by_channel["Same service"] = SAME_SERVICE * text
     if record := _record(row):
         by_channel["Record of the fix"] = FIX_RECORD * text * record
@@ -258,32 +274,31 @@ def _tried(row: Item) -> list[Any]:
     return [fix for fix in fixes_of(row) if getattr(fix, "tried", 0)]
 
 
-def _suggestion(
-    match: Match, row: Item, parts: Sequence[Part], confidence: str, found: Matches, report: Report
-) -> Suggestion:
-    actions = () if isinstance(row, Fix) else tuple(action for action in row.action_items.all() if action.is_unfinished)
-    why, line = _reasons(match, row, found, report)
+def _suggestion(judged: _Judged, found: Matches, report: Report) -> Suggestion:
+    row = judged.row
+    why, line = _reasons(judged.match, row, found)
+    shared = tuple(Reason(name, "service", 0.0) for slug, name in judged.services.items() if slug in report.services)
     return Suggestion(
         item=row,
         ref=row.ref,
         kind=row.search_kind,
         title=row.title,
         url=row.get_absolute_url(),
-        score=sum(part.value for part in parts),
-        confidence=confidence,
+        score=judged.score,
+        confidence=judged.confidence,
         occurred_on=reading.occurred_on(row),
         severity=reading.severity_of(row),
-        services=tuple(service.name for service in row.services.all()),
-        parts=tuple(parts),
-        why=why,
+        services=tuple(sorted(judged.services.values())),
+        parts=judged.parts,
+        why=(*shared, *why),
         matched_line=line,
         what_fixed_it=reading.what_fixed_it(row),
         fixes=fixes_of(row),
-        open_actions=actions,
+        open_actions=() if isinstance(row, Fix) else tuple(row.action_items.all()),
     )
 
 
-def _reasons(match: Match, row: Item, found: Matches, report: Report) -> tuple[tuple[Reason, ...], str]:
+def _reasons(match: Match, row: Item, found: Matches) -> tuple[tuple[Reason, ...], str]:
     """The terms that weigh most, as the report wrote them, and the log line of the same shape."""
     total = match.score or 1.0
     best = sorted(match.parts, key=lambda part: -part[1])
@@ -296,8 +311,4 @@ def _reasons(match: Match, row: Item, found: Matches, report: Report) -> tuple[t
             line = line or written
             continue
         reasons.setdefault(written.lower(), Reason(written, fields.get(term, "text"), value / total))
-    shared = [service for service in row.services.all() if service.slug in report.services]
-    return (
-        *(Reason(service.name, "service", 0.0) for service in shared),
-        *list(reasons.values())[:REASONS],
-    ), line
+    return tuple(reasons.values())[:REASONS], line

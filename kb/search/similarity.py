@@ -31,7 +31,7 @@ class Tuning:
     """The numbers of the choice; who uses the engine keeps them in one place, with the figures that chose them."""
 
     title: float = 6.0  # a word of the title counts so often
-    most_common: float = 0.5  # a term in more than this share of all documents says nothing
+    most_common: float = 0.7  # a term in more than this share of all documents says nothing
     synonyms: float = 0.1  # the weight of a word that was not written but means the same
     implied: int = 15  # how many of those at most
     channels: Mapping[str, ChannelTuning] = field(

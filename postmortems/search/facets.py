@@ -2,6 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import QuerySet, Value
 
 from postmortems.models import Fix, Incident, Postmortem, Service, Severity, Tag
 
@@ -59,12 +62,20 @@ def _shown(field: str, counts: Mapping[str, int], chosen: Sequence[str]) -> list
 
 
 def _labels(values: Mapping[str, Sequence[str]]) -> dict[str, dict[str, str]]:
+    services = Service.objects.filter(slug__in=values["service"]).annotate(field=Value("service"))
+    tags = Tag.objects.filter(slug__in=values["tag"]).annotate(field=Value("tag"))
+    names: dict[str, dict[str, str]] = {"service": {}, "tag": {}}
+    for field, slug, name in _names(services).union(_names(tags)):
+        names[field][slug] = name
     statuses = [*Postmortem.Status.choices, *Incident.Status.choices, *Fix.State.choices]
     return {
+        **names,
         "kind": KIND_LABELS,
-        "service": dict(Service.objects.filter(slug__in=values["service"]).values_list("slug", "name")),
         "severity": dict(Severity.choices),
         "year": {},
-        "tag": dict(Tag.objects.filter(slug__in=values["tag"]).values_list("slug", "name")),
         "status": {value: str(label) for value, label in statuses},
     }
+
+
+def _names(rows: QuerySet[Any]) -> QuerySet[Any, Any]:
+    return rows.order_by().values_list("field", "slug", "name")

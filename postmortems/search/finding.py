@@ -12,7 +12,7 @@ from django.utils.safestring import SafeString
 from kb.search import engine, highlight, query, upkeep
 from kb.search.base import Node, Page, Query, SearchError
 from postmortems.search import fallback, reading
-from postmortems.search.documents import Item, text_of
+from postmortems.search.documents import Item
 from postmortems.search.facets import FACETS, Facet, facets_of
 from postmortems.search.fields import FIELDS
 from postmortems.search.readers import access_of, hidden_changes
@@ -178,13 +178,15 @@ def _correction(text: str, parsed: query.Parsed, wanted: Query) -> str:
 
 
 def _results(rows: Mapping[str, Item], answer: Page, tokens: Tokens) -> tuple[Result, ...]:
-    scores = {hit.key: hit.score for hit in answer.hits}
-    order = list(scores) or list(rows)
-    return tuple(_result(rows[key], scores.get(key, 0.0), tokens) for key in order if key in rows)
+    scores = {hit.key: hit.score for hit in answer.hits} or dict.fromkeys(rows, 0.0)
+    services = reading.services_of(rows)
+    return tuple(
+        _result(rows[key], score, tokens, services.get(key, {})) for key, score in scores.items() if key in rows
+    )
 
 
-def _result(row: Item, score: float, tokens: Tokens) -> Result:
-    texts = text_of(row)
+def _result(row: Item, score: float, tokens: Tokens, services: Mapping[str, str]) -> Result:
+    texts = reading.texts_of(row)
     section = max(
         (name for name in SECTION_OF_FIELD if name in texts),
         key=lambda n: highlight.score_of(texts[n], tokens),
@@ -198,7 +200,7 @@ def _result(row: Item, score: float, tokens: Tokens) -> Result:
         score=score,
         occurred_on=reading.occurred_on(row),
         severity=reading.severity_of(row),
-        services=tuple(service.name for service in row.services.all()),
+        services=tuple(sorted(services.values())),
         status=reading.status_of(row),
         snippet=highlight.snippet(texts[section], tokens),
         snippet_section=SECTION_OF_FIELD[section],

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from django.db.models import Value
+
 from kb.search import outbox
 from postmortems.search.documents import ADMINISTRATOR, MODELS, OPEN, own_token
 
@@ -14,14 +16,15 @@ def access_of(user: Any) -> frozenset[str]:
         return frozenset({NOBODY})
     if user.is_administrator:
         return frozenset({ADMINISTRATOR})
-    granted = {
-        own_token(f"{kind}:{pk}")
-        for kind, model in MODELS.items()
-        for pk in model.objects.visible_to(user)
+    granted = [
+        model.objects.visible_to(user)
         .exclude(pk__in=model.objects.open_to_all().values("pk"))
-        .values_list("pk", flat=True)
-    }
-    return frozenset({OPEN, *granted})
+        .order_by()
+        .annotate(search_kind=Value(kind))
+        .values_list("search_kind", "pk")
+        for kind, model in MODELS.items()
+    ]
+    return frozenset({OPEN, *(own_token(f"{kind}:{pk}") for kind, pk in granted[0].union(*granted[1:], all=True))})
 
 
 def hidden_changes(user: Any) -> frozenset[str]:

@@ -8,7 +8,8 @@ from kb.search import analysis, engine, similarity
 from kb.search.base import IDENTIFIERS, PARTS, SIGNATURES, WORDS, AnyOf, Query, SearchBackend, Term
 from kb.search.similarity import KeyTerms
 from postmortems.search import glossary, ranking
-from postmortems.search.documents import Item, text_of
+from postmortems.search.documents import Item
+from postmortems.search.reading import texts_of
 
 PAST = {"kind": ("postmortem", "incident")}
 NOW = {"kind": ("incident",), "is": ("open",)}
@@ -71,7 +72,7 @@ FIELD_ORDER = ("title", "symptoms", "fix", "cause", "summary", "body", "tags")
 
 def term_fields(row: Item, terms: Sequence[Term]) -> dict[Term, str]:
     """Where each term stands in this row: the first of its fields, in the order a reader cares about."""
-    texts = text_of(row)
+    texts = texts_of(row)
     held = {name: _tokens(texts[name]) for name in FIELD_ORDER if name in texts}
     return {
         term: name

@@ -82,5 +82,5 @@ def test_a_malformed_file_is_named_with_its_line(folder: Path, name: str, conten
 def test_a_missing_file_is_named(folder: Path) -> None:
     (folder / "corpus.jsonl.gz").unlink()
 
-    with pytest.raises(CommandError, match="corpus.jsonl"):
+    with pytest.raises(CommandError, match=r"corpus\.jsonl"):
         evaluate(folder)

@@ -1,4 +1,4 @@
-"""Suggestions: the right earlier resolution, for the right eyes, with reasons that hold; or an honest "nothing similar"."""
+"""Suggestions: the right earlier resolution, for the right eyes, with reasons; or an honest "nothing similar"."""
 
 from datetime import timedelta
 from pathlib import Path
