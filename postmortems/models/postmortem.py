@@ -5,7 +5,7 @@ from typing import Any, Self
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 from django.urls import reverse
 
 from kb import markdown
@@ -30,18 +30,21 @@ class PostmortemQuerySet(RestrictableQuerySet["Postmortem"]):
         return self.exclude(status__in=Postmortem.READABLE)
 
     def open_where(self, at: str = "") -> Q:
-        of_restricted = Postmortem.incidents.through.objects.filter(incident__visibility=Visibility.RESTRICTED)
-        return self.readable(at) & ~Q(**{f"{at}pk__in": of_restricted.values("postmortem")})
+        return self.readable(at) & ~self._has_incident(Q(incident__visibility=Visibility.RESTRICTED), at)
 
     def seen_where(self, user: Any, at: str = "") -> Q:
         """What is open, theirs, names them, or a draft of their team; never where an incident of it is hidden."""
         mine = Q(**{f"{at}owner": user}) | self.names(user, at)
         of_my_team = Q(**{f"{at}visibility": Visibility.OPEN, f"{at}pk__in": self._pks(team__members=user)})
-        hidden = Postmortem.incidents.through.objects.exclude(Incident.objects.seen_where(user, "incident__"))
-        return (self.readable(at) | mine | of_my_team) & ~Q(**{f"{at}pk__in": hidden.values("postmortem")})
+        is_hidden = ~Incident.objects.seen_where(user, "incident__")
+        return (self.readable(at) | mine | of_my_team) & ~self._has_incident(is_hidden, at)
 
     def readable(self, at: str = "") -> Q:
         return Q(**{f"{at}visibility": Visibility.OPEN, f"{at}status__in": Postmortem.READABLE})
+
+    def _has_incident(self, condition: Q, at: str) -> Q:
+        of_this = Postmortem.incidents.through.objects.filter(postmortem=OuterRef(f"{at}pk"))
+        return Q(Exists(of_this.filter(condition)))
 
     def newest_first(self) -> Self:
         return self.order_by(models.F("occurred_on").desc(nulls_last=True), "-pk")
