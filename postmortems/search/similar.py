@@ -92,8 +92,12 @@ def _tokens(text: str) -> set[tuple[str, str]]:
 
 
 def confidence_of(match: Match, found: Matches) -> str:
-    """ "strong", "possible", or "" for too little in common: the share that this score has of an ideal match's."""
+    """ "strong", "possible", or "" for too little in common: the share that this score has of an ideal match's.
+
+    A log line of the same shape is never too little.
+    """
     share = match.score / found.key_terms.ideal if found.key_terms.ideal else 0.0
-    if share < ranking.POSSIBLE:
-        return ""
-    return "strong" if share >= ranking.STRONG else "possible"
+    if share >= ranking.STRONG:
+        return "strong"
+    same_line = any(term.channel == SIGNATURES for term, _ in match.parts)
+    return "possible" if same_line or share >= ranking.POSSIBLE else ""

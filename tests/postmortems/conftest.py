@@ -5,23 +5,23 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pytest_django.fixtures import SettingsWrapper
+from pytest_django import Settings
 
-from kb.search import engine, outbox
+from kb.search import engine, outbox, upkeep
 from postmortems import search
 
 Learn = Callable[..., None]
 
 
 @pytest.fixture
-def data_dir(tmp_path: Path, settings: SettingsWrapper) -> Path:
+def data_dir(tmp_path: Path, settings: Settings) -> Path:
     """A data folder of the test's own."""
     settings.DATA_DIR = tmp_path
     return tmp_path
 
 
 @pytest.fixture
-def learn(db: None, data_dir: Path, settings: SettingsWrapper) -> Any:
+def learn(db: None, data_dir: Path, settings: Settings) -> Any:
     """`learn(row, ...)`: what a commit would set off. Tests run inside a transaction that never commits."""
     settings.SEARCH_URL = "whoosh:"
 
@@ -29,6 +29,6 @@ def learn(db: None, data_dir: Path, settings: SettingsWrapper) -> Any:
         search.changed(*rows)
         outbox.drain()
 
-    learn()
+    upkeep.ensure()
     yield learn
-    engine.close()
+    engine.backend().close()
