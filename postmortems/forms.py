@@ -101,7 +101,8 @@ class EditForm(ReportForm):
     def __init__(self, *args: Any, ended_at: datetime | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.ended_at = ended_at
-        self.fields["started_at"].help_text = f"In your time zone, {timezone.get_current_timezone_name()}."
+        # The zone's own name: its abbreviation now may not be the one of the day that is typed.
+        self.fields["started_at"].label = f"Started at ({timezone.get_current_timezone()})"
 
     def clean_started_at(self) -> datetime:
         started_at: datetime = self.cleaned_data["started_at"]

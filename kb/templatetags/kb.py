@@ -1,18 +1,20 @@
 """Words for every page: moments in the reader's zone, ages, addresses with one value more or less, sanitized HTML."""
 
+import re
 from datetime import UTC, date, datetime
 
 from django.http import QueryDict
 from django.template import Library
 from django.utils import timezone
 from django.utils.formats import date_format
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from kb import markdown
 
 register = Library()
 
+BETWEEN_TICKS = re.compile(r"`([^`\n]{1,500})`")
 MINUTE, HOUR, DAY = 60, 3600, 86400
 # (from this many seconds on, one unit, its name)
 UNITS = (
@@ -20,7 +22,7 @@ UNITS = (
     (60 * DAY, 30.44 * DAY, "months"),
     (14 * DAY, 7 * DAY, "weeks"),
     (2 * DAY, DAY, "days"),
-    (90 * MINUTE, HOUR, "h"),
+    (HOUR, HOUR, "h"),
     (MINUTE, MINUTE, "min"),
 )
 
@@ -35,6 +37,14 @@ def rendered(html: str) -> SafeString:
 def is_web(address: str) -> bool:
     """An address that may become a link: it can come from a file or another system, and `javascript:` is one too."""
     return address.startswith(("https://", "http://"))
+
+
+@register.filter
+def ticked(text: str) -> SafeString:
+    """Plain text in which `this` becomes code; all else stays as typed."""
+    parts = BETWEEN_TICKS.split(text)
+    pieces = (format_html("<code>{}</code>" if n % 2 else "{}", part) for n, part in enumerate(parts))
+    return format_html_join("", "{}", ((piece,) for piece in pieces))
 
 
 def span(seconds: float) -> str:
@@ -81,8 +91,14 @@ def age(at: datetime | None) -> str:
 
 @register.simple_tag
 def lasted(start: datetime | None, end: datetime | None) -> str:
-    """How long from start to end; empty if one is not known."""
-    return (span((end - start).total_seconds()) or "under 1 min") if start and end else ""
+    """How long from start to end, to the minute below two days; empty if one is not known."""
+    if start is None or end is None:
+        return ""
+    seconds = max(0.0, (end - start).total_seconds())
+    hours, minutes = divmod(int(seconds // MINUTE), 60)
+    if seconds >= 2 * DAY or not hours or not minutes:
+        return span(seconds) or "under 1 min"
+    return f"{hours} h {minutes} min"
 
 
 @register.simple_tag

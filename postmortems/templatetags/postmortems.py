@@ -1,6 +1,6 @@
 """How the domain's words look: severities, states, outcomes, due dates. Each colour comes with a word or a sign."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date
 from typing import Any
 
@@ -10,6 +10,7 @@ from django.utils.html import format_html
 
 from kb.templatetags.kb import DAY, in_words, span
 from postmortems.models import ActionItem, Fix, FixUse, Incident, Postmortem
+from postmortems.suggestions import Reason
 
 register = Library()
 
@@ -92,6 +93,15 @@ def due(item: ActionItem, today: date | None = None) -> str:
         words = {0: "due today", 1: "due tomorrow"}.get(days, f"due in {days} days")
         return format_html('<span class="state warn" data-sign="◔">{}</span>', words)
     return format_html('<span class="muted">due {}</span>', in_words(-days * DAY))
+
+
+@register.filter
+def by_field(reasons: Iterable[Reason]) -> list[tuple[str, list[str]]]:
+    """Reasons gathered by where they are: a shared service first, then as they weigh."""
+    fields: dict[str, list[str]] = {}
+    for reason in reasons:
+        fields.setdefault(reason.field, []).append(reason.term)
+    return list(fields.items())
 
 
 @register.filter

@@ -46,20 +46,17 @@ def postmortem_detail(request: HttpRequest, ref: str, slug: str = "") -> HttpRes
 
 def _to_read(user: Any) -> Any:
     fixes = Fix.objects.visible_to(user).with_track_record(user).order_by("pk")
-    return (
-        Postmortem.objects.visible_to(user)
-        .select_related("owner", "team", "problem", "imported_file")
-        .defer("imported_file__text")
-        .prefetch_related(
-            "sections",
-            "services",
-            "tags",
-            "timeline",
-            Prefetch("fixes", fixes),
-            Prefetch("incidents", Incident.objects.visible_to(user)),
-            Prefetch("action_items", ActionItem.objects.visible_to(user).select_related("owner")),
-        )
-    )
+    with_it: list[Any] = [
+        "sections",
+        "services",
+        "tags",
+        "timeline",
+        Prefetch("fixes", fixes),
+        Prefetch("incidents", Incident.objects.visible_to(user)),
+        Prefetch("action_items", ActionItem.objects.visible_to(user).select_related("owner")),
+    ]
+    rows = Postmortem.objects.visible_to(user).select_related("owner", "team", "problem", "imported_file")
+    return rows.defer("imported_file__text").prefetch_related(*with_it)
 
 
 def _same_problem(postmortem: Postmortem, user: Any) -> list[Postmortem]:
