@@ -343,11 +343,11 @@ class World:
         self.dice.choice(self.teams).members.set(self.some(self.people))
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(4))
 def test_the_database_agrees_with_the_rules_in_any_world(readers: dict[str, Any], seed: int) -> None:
     world = World(random.Random(seed), readers)
 
-    for _ in range(3):
+    for _ in range(2):
         for name, reader in readers.items():
             oracle = Oracle(reader)
             for model, rule in (
@@ -365,7 +365,7 @@ def test_the_database_agrees_with_the_rules_in_any_world(readers: dict[str, Any]
         world.change()
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_what_is_open_to_all_is_what_every_signed_in_reader_sees(readers: dict[str, Any], seed: int) -> None:
     World(random.Random(seed), readers)
     stranger = factory.user("zoe")  # named nowhere, on no team
