@@ -1,27 +1,16 @@
-"""System checks: settings that cannot work are found by `manage.py check`, before the first request."""
+"""System checks: settings that do not go together are found by `manage.py check`, before the first request.
+
+What cannot work at all (no such time zone, a folder that cannot be written to) stops `settings.py` itself.
+"""
 
 from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
-
-
-@register()
-def time_zone_exists(app_configs: Any, **kwargs: Any) -> Sequence[CheckMessage]:
-    try:
-        ZoneInfo(settings.TIME_ZONE)
-    except (ValueError, OSError, KeyError):
-        return [
-            Error(
-                f"KB_TIME_ZONE={settings.TIME_ZONE!r} is no time zone.", hint="For example Europe/Berlin.", id="kb.E001"
-            )
-        ]
-    return []
 
 
 @register()

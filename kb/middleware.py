@@ -1,6 +1,8 @@
 """Two small middlewares: the content security policy, and the reader's time zone."""
 
 from collections.abc import Callable
+from datetime import tzinfo
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
@@ -20,6 +22,7 @@ class ContentSecurityPolicyMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
         response.headers.setdefault("Content-Security-Policy", self.policy)
+        response.headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
         if getattr(request, "user", None) and request.user.is_authenticated:
             # What a person sees depends on who they are: no shared cache may keep it.
             response.headers.setdefault("Cache-Control", "private, no-store")
@@ -33,6 +36,13 @@ class ReaderTimeZoneMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        zone = getattr(request.user, "time_zone", "")
-        with timezone.override(ZoneInfo(zone) if zone else timezone.get_default_timezone()):
+        with timezone.override(zone_of(request.user)):
             return self.get_response(request)
+
+
+def zone_of(reader: Any) -> tzinfo:
+    try:
+        return ZoneInfo(reader.time_zone)
+    except (AttributeError, ValueError, OSError, KeyError):
+        # Not signed in, none chosen, or one that the system's list has lost: no reason to refuse the page.
+        return timezone.get_default_timezone()

@@ -2,8 +2,10 @@
 
 import os
 import secrets
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
@@ -11,12 +13,25 @@ from django.core.exceptions import ImproperlyConfigured
 env = environ.Env()
 BASE_DIR = Path(__file__).resolve().parent.parent
 
-DEBUG = env.bool("KB_DEBUG", default=False)
+
+def _flag(name: str) -> bool:
+    """Yes or no; a misspelt answer is not taken for a no."""
+    value = str(env.str(name, default="")).strip().lower()
+    if value in {"1", "true", "yes", "on"}:
+        return True
+    if value in {"", "0", "false", "no", "off"}:
+        return False
+    raise ImproperlyConfigured(f"{name}={value!r} is neither yes nor no. For example {name}=true")
+
+
+DEBUG = _flag("KB_DEBUG")
 DATA_DIR = Path(env.str("KB_DATA_DIR", default=str(BASE_DIR / "var"))).resolve()
 try:
     DATA_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
 except OSError as error:
     raise ImproperlyConfigured(f"KB_DATA_DIR={DATA_DIR} cannot be made: {error}") from error
+if not os.access(DATA_DIR, os.W_OK | os.X_OK):
+    raise ImproperlyConfigured(f"KB_DATA_DIR={DATA_DIR} cannot be written to by this user.")
 # Where people reach the site. Its scheme decides whether cookies are marked Secure and HSTS is sent.
 SITE_URL = env.str("KB_URL", default="http://127.0.0.1:8000").rstrip("/")
 
@@ -27,19 +42,24 @@ def _secret_key() -> str:
         return key
     path = DATA_DIR / "secret_key"
     try:
-        return path.read_text().strip()
-    except FileNotFoundError:
-        pass
+        if not path.exists():
+            _write_new(path, secrets.token_urlsafe(50))
+        key = path.read_text().strip()
     except OSError as error:
-        raise ImproperlyConfigured(f"KB_SECRET_KEY is not set and {path} cannot be read: {error}") from error
-    try:
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.write(secrets.token_urlsafe(50))
-    except FileExistsError:
-        pass  # another process was first; its key is the key
-    except OSError as error:
-        raise ImproperlyConfigured(f"KB_SECRET_KEY is not set and {path} cannot be made: {error}") from error
-    return path.read_text().strip()
+        raise ImproperlyConfigured(f"KB_SECRET_KEY is not set and {path} cannot be used: {error}") from error
+    if not key:
+        raise ImproperlyConfigured(f"KB_SECRET_KEY is not set and {path} is empty. Delete it and a new one is made.")
+    return key
+
+
+def _write_new(path: Path, text: str) -> None:
+    """Whole or not at all, and only if it is not there: of several processes that start at once the first one wins."""
+    draft = path.with_name(f"{path.name}.{os.getpid()}")
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(text)
+    with suppress(FileExistsError):
+        os.link(draft, path)
+    draft.unlink()
 
 
 SECRET_KEY = _secret_key()
@@ -103,11 +123,25 @@ SQLITE_OPTIONS = {
         "PRAGMA mmap_size=134217728;PRAGMA journal_size_limit=27103364;PRAGMA cache_size=-20000;"
     ),
 }
-DATABASES = {"default": env.db("KB_DATABASE_URL", default=f"sqlite:///{DATA_DIR / 'db.sqlite3'}")}
-DATABASES["default"]["CONN_MAX_AGE"] = 60
-DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
-if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
-    DATABASES["default"]["OPTIONS"] = SQLITE_OPTIONS
+
+
+def _database() -> dict[str, object]:
+    url = str(env.str("KB_DATABASE_URL", default=""))
+    scheme = urlsplit(url).scheme
+    if not url:
+        database: dict[str, object] = {"ENGINE": "django.db.backends.sqlite3", "NAME": DATA_DIR / "db.sqlite3"}
+    elif scheme in {"sqlite", "postgres", "postgresql"}:
+        database = env.db_url_config(url)
+    else:  # the URL itself is not repeated: it may hold a password
+        raise ImproperlyConfigured(f"KB_DATABASE_URL begins with {scheme!r}; known are sqlite: and postgres:")
+    if database["NAME"] in {"", ":memory:"}:
+        raise ImproperlyConfigured("KB_DATABASE_URL names no database. For example postgres://kb:secret@localhost/kb")
+    if database["ENGINE"] == "django.db.backends.sqlite3":
+        database["OPTIONS"] = SQLITE_OPTIONS
+    return database | {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}
+
+
+DATABASES = {"default": _database()}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # The engine by URL (whoosh:, whoosh:///another/folder, memory:) and what it is to hold: see kb/search/README.md.
@@ -131,7 +165,11 @@ LANGUAGE_CODE = "en"
 USE_I18N = True
 USE_TZ = True
 # Times are stored in UTC; this is the zone of readers who have not chosen one.
-TIME_ZONE = env.str("KB_TIME_ZONE", default="UTC")
+TIME_ZONE = str(env.str("KB_TIME_ZONE", default="UTC"))
+try:
+    ZoneInfo(TIME_ZONE)
+except (ValueError, OSError, KeyError) as error:
+    raise ImproperlyConfigured(f"KB_TIME_ZONE={TIME_ZONE!r} is no time zone. For example Europe/Berlin") from error
 
 STATIC_URL = "static/"
 STATIC_ROOT = DATA_DIR / "static"
@@ -147,13 +185,15 @@ STORAGES = {
 
 _HTTPS = SITE_URL.startswith("https://")
 SECURE_SSL_REDIRECT = _HTTPS
-SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env.bool("KB_BEHIND_PROXY", default=False) else None
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if _flag("KB_BEHIND_PROXY") else None
 SECURE_HSTS_SECONDS = 31_536_000 if _HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = _HTTPS
 SECURE_HSTS_PRELOAD = _HTTPS
 SECURE_REFERRER_POLICY = "same-origin"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _HTTPS
+# With this prefix no other host of the same domain can set or overwrite them.
 SESSION_COOKIE_NAME = "__Host-kb_session" if _HTTPS else "kb_session"
+CSRF_COOKIE_NAME = "__Host-kb_csrf" if _HTTPS else "kb_csrf"
 X_FRAME_OPTIONS = "DENY"
 # The names of Django 6's settings, so that the upgrade deletes our middleware and keeps these lines.
 SECURE_CSP = {

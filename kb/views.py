@@ -2,8 +2,11 @@
 
 from django.contrib.auth.decorators import login_not_required
 from django.db import DatabaseError, connection
+from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.http import require_safe
+
+from kb.search import upkeep
 
 
 @require_safe
@@ -16,11 +19,21 @@ def healthz(request: HttpRequest) -> HttpResponse:
 @require_safe
 @login_not_required
 def readyz(request: HttpRequest) -> HttpResponse:
-    """200 when everything that a page needs is there, else 503; `reasons` says what is missing."""
-    reasons = []
+    """200 when everything that a page needs is there, else 503; `reasons` says what is missing.
+
+    A missing index is no such reason: the database answers meanwhile. It stands under `notes`.
+    """
+    reasons = missing()
+    notes = [] if reasons or upkeep.is_usable() else ["There is no search index: searches go to the database."]
+    answer = {"ready": not reasons, "reasons": reasons, "notes": notes}
+    return JsonResponse(answer, status=503 if reasons else 200, headers={"Cache-Control": "no-store"})
+
+
+def missing() -> list[str]:
     try:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT 1")
+        executor = MigrationExecutor(connection)
+        if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+            return ["The database is older than the program: run manage.py migrate."]
     except DatabaseError:
-        reasons.append("The database does not answer.")
-    return JsonResponse({"ready": not reasons, "reasons": reasons}, status=503 if reasons else 200)
+        return ["The database does not answer."]
+    return []
