@@ -19,7 +19,7 @@ from django.conf import settings
 from postmortems import search
 from postmortems.models import ActionItem, Fix, Incident, Postmortem
 from postmortems.search import Item, Match, Matches, reading
-from postmortems.search.similar import term_fields
+from postmortems.search.likeness import term_fields
 
 logger = logging.getLogger(__name__)
 

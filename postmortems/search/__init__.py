@@ -1,14 +1,13 @@
 """The only door to kb.search: what of the domain is findable, what changed, and finding it for a reader."""
 
-from kb.search.upkeep import rebuild_in_background
-
 from kb.search.base import SearchError
+from kb.search.upkeep import rebuild_in_background
 from postmortems.search.changes import changed, gone
 from postmortems.search.documents import SCHEMA, SOURCE, Item
 from postmortems.search.facets import FACETS, Facet, FacetValue
 from postmortems.search.finding import Result, Results, find
+from postmortems.search.likeness import CHANNEL_NAMES, Match, Matches, confidence_of, similar
 from postmortems.search.readers import THE_MACHINE, access_of, hidden_changes
-from postmortems.search.similar import CHANNEL_NAMES, Match, Matches, confidence_of, similar
 from postmortems.search.upkeep import prepare_index
 
 __all__ = [

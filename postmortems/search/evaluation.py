@@ -17,7 +17,7 @@ from typing import Any
 from kb.search import engine
 from kb.search.base import Document, SearchBackend
 from postmortems.search.documents import ADMINISTRATOR, LONG_AGO, SCHEMA
-from postmortems.search.similar import similar
+from postmortems.search.likeness import similar
 
 DEPTH = 100
 READ_AT = (1, 5, 10)

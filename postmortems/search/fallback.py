@@ -5,9 +5,9 @@ from operator import and_, or_
 from typing import Any
 
 from django.db.models import Q
-from kb.search.query import Parsed
 
 from kb.search.base import Query
+from kb.search.query import Parsed
 from postmortems.models import Fix, Incident, Postmortem
 from postmortems.search.documents import MODELS, Item
 from postmortems.search.reading import fetch
