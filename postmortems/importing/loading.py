@@ -1,0 +1,72 @@
+"""A found file -> its text and what it consists of; or the reason why it is no postmortem."""
+
+import re
+from dataclasses import dataclass
+
+from postmortems.importing import front_matter, markdown_file
+from postmortems.importing.base import ParsedPostmortem, Unreadable
+from postmortems.importing.blocks import Kind, blocks_of
+from postmortems.importing.folders import Found, LeftOut, stem_and_ending
+from postmortems.importing.headings import known
+from postmortems.importing.metadata import field_of
+from postmortems.importing.reading import Source, lines_of, read
+
+# What templates hold where the text is to come.
+_PLACEHOLDER = re.compile(
+    r"<[^<>\n]{1,200}>|\{\{[^{}\n]{0,200}\}\}|\[[^\[\]\n]{0,200}\](?!\()|\b(?:todo|tbd|tba|fixme|none|n/a)\b|"
+    r"\b[xyz]{3,}\b|\b20[xy]{2}\b|\b[y]{4}-mm-dd\b|\bhh:mm\b",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True)
+class Loaded:
+    found: Found
+    source: Source
+    parsed: ParsedPostmortem
+
+
+def load(found: Found) -> Loaded | LeftOut:
+    """Raises `Unreadable` for a file that should be a postmortem and cannot be read."""
+    try:
+        source = read(found.path)
+        if not found.is_sure and not looks_like_one(source.text):
+            return LeftOut(found.label, "does not look like a postmortem")
+    except Unreadable:
+        if found.is_sure:
+            raise
+        return LeftOut(found.label, "does not look like a postmortem: no text")
+    parsed = markdown_file.parse(source.text, stem_and_ending(found.path.name)[0])
+    if not found.is_named:
+        if found.is_template and len({entry.at for entry in parsed.timeline}) < 2 and not parsed.started_at:
+            return LeftOut(found.label, "a template, by its name")
+        if _is_unfilled(parsed):
+            return LeftOut(found.label, "a template: nothing is filled in")
+    return Loaded(found, source, parsed)
+
+
+def looks_like_one(text: str) -> bool:
+    """Two headings of postmortems, or front matter with two keys that we know."""
+    block, body = front_matter.split(text)
+    if block:
+        return sum(bool(field_of(key)) for key in front_matter.parse(block)) >= 2
+    headings = [found for found in blocks_of(lines_of(body)) if found.kind is Kind.HEADING]
+    return len({key.key for heading in headings if (key := known(heading.title))}) >= 2
+
+
+def _is_unfilled(parsed: ParsedPostmortem) -> bool:
+    """Headings and placeholders only. A document without sections is none of our templates."""
+    texts = [*parsed.sections.values(), *(action.title for action in parsed.actions)]
+    texts += [entry.text for entry in parsed.timeline]
+    has_headings = any(piece.raw.lstrip().startswith("#") for piece in parsed.pieces)
+    return has_headings and not any(_says_something(text) for text in texts)
+
+
+def _says_something(text: str) -> bool:
+    lines = [line for line in _without_comments(text).split("\n") if not line.lstrip().startswith("#")]
+    return any(character.isalnum() for character in _PLACEHOLDER.sub(" ", "\n".join(lines)))
+
+
+def _without_comments(text: str) -> str:
+    first, *others = text.split("<!--")
+    return first + "".join(part.partition("-->")[2] if "-->" in part else part for part in others)
