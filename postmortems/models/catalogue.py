@@ -21,8 +21,8 @@ class NamedQuerySet(models.QuerySet[Row]):
         name = " ".join(name.split())
         if found := self.filter(models.Q(name__iexact=name) | models.Q(slug=name.lower())).first():
             return found
-        wanted = name.casefold()
-        return next((row for row in self if wanted in {alias.casefold() for alias in row.aliases}), None)
+        wanted = name.casefold()  # SQLite itself folds the case of ASCII letters only
+        return next((row for row in self if wanted in {each.casefold() for each in (row.name, *row.aliases)}), None)
 
     def called(self, name: str) -> Row:
         """The row of that name, slug or alias, made now if there is none. Longer names are cut at 100 characters."""

@@ -100,6 +100,8 @@ class Fix(Indexed, Restrictable):
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         self.steps_html = markdown.render(self.steps)
+        if (fields := kwargs.get("update_fields")) is not None:
+            kwargs["update_fields"] = {*fields, "steps_html"}
         super().save(*args, **kwargs)
 
     def confirm(self, *, on: date) -> None:

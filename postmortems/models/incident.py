@@ -148,6 +148,8 @@ class Incident(Indexed, Restrictable):
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         self.symptoms_html = markdown.render(self.symptoms)
+        if (fields := kwargs.get("update_fields")) is not None:
+            kwargs["update_fields"] = {*fields, "symptoms_html"}
         super().save(*args, **kwargs)
 
     @property
@@ -173,7 +175,7 @@ class Incident(Indexed, Restrictable):
         """What is known now: title, symptoms, error_excerpt, severity, environment, detection_source, started_at."""
         for name, value in fields.items():
             setattr(self, name, value)
-        self.save(update_fields=[*fields, "symptoms_html"])
+        self.save(update_fields=fields)
 
     def mitigate(self, *, at: datetime) -> None:
         """The harm has stopped; the cause may still be there."""

@@ -1,5 +1,6 @@
 """What it takes to be findable: a key, and a version that grows with every change."""
 
+import re
 from typing import ClassVar, Self
 
 from django.db import models
@@ -28,8 +29,8 @@ class Indexed(models.Model):
     @classmethod
     def pk_of_ref(cls, ref: str) -> int | None:
         """`42` for `PM-42` or `pm-42`; None if it is no ref of this kind."""
-        prefix, _, number = ref.upper().partition("-")
-        return int(number) if prefix == cls.ref_prefix and number.isascii() and number.isdigit() else None
+        found = re.fullmatch(rf"{cls.ref_prefix}-([0-9]{{1,18}})", ref, re.IGNORECASE)
+        return int(found[1]) if found else None
 
     def bump_search_version(self) -> Self:
         type(self)._default_manager.filter(pk=self.pk).update(search_version=F("search_version") + 1)

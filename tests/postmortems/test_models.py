@@ -1,0 +1,438 @@
+"""What must always hold: constraints that no caller can get round, steps that refuse, names, refs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+from django.apps import apps
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, models, transaction
+
+from kb.markdown import TooComplex
+from postmortems import sections
+from postmortems.models import (
+    ActionItem,
+    Fix,
+    FixUse,
+    Incident,
+    Postmortem,
+    Problem,
+    SectionText,
+    Service,
+    Severity,
+    Tag,
+    Team,
+    TimelineEntry,
+    User,
+)
+from postmortems.models.incident import NotPossible
+from postmortems.models.postmortem import NotReady
+from tests import factory
+from tests.factory import NOON
+
+pytestmark = pytest.mark.django_db
+
+# --- constraints ---
+
+Row = Callable[[], models.Model]
+
+# Constraint -> a row that is fine, and what may not be written over it, by whatever way.
+FORBIDDEN: dict[str, tuple[Row, dict[str, Any]]] = {
+    "incident_has_title": (factory.incident, {"title": ""}),
+    "incident_severity_is_known": (factory.incident, {"severity": "sev9"}),
+    "incident_kind_is_known": (factory.incident, {"kind": "party"}),
+    "incident_status_is_known": (factory.incident, {"status": "gone"}),
+    "incident_is_open_or_restricted": (factory.incident, {"visibility": ""}),
+    "resolved_incident_has_time": (factory.incident, {"status": "resolved"}),
+    "incident_ends_after_it_starts": (factory.incident, {"resolved_at": NOON - timedelta(seconds=1)}),
+    "postmortem_has_title": (factory.postmortem, {"title": ""}),
+    "postmortem_status_is_known": (factory.postmortem, {"status": "done"}),
+    "postmortem_severity_is_known": (factory.postmortem, {"severity": "SEV1"}),
+    "postmortem_is_open_or_restricted": (factory.postmortem, {"visibility": "secret"}),
+    "published_has_date": (factory.postmortem, {"published_at": None}),
+    "fix_has_title": (factory.fix, {"title": ""}),
+    "fix_state_is_known": (factory.fix, {"state": "best"}),
+    "fix_is_open_or_restricted": (factory.fix, {"visibility": "none"}),
+    "outcome_is_known": (lambda: factory.fix_use(factory.fix(), factory.incident()), {"outcome": "magic"}),
+    "action_item_has_title": (lambda: factory.action_item(incident=factory.incident()), {"title": ""}),
+    "action_item_has_a_home": (lambda: factory.action_item(incident=factory.incident()), {"incident": None}),
+    "wont_do_has_a_reason": (lambda: factory.action_item(incident=factory.incident()), {"state": "wont_do"}),
+    "action_item_state_is_known": (lambda: factory.action_item(incident=factory.incident()), {"state": "maybe"}),
+    "problem_state_is_known": (lambda: Problem.objects.create(title="Pool"), {"state": "forgotten"}),
+    "timeline_entry_has_one_home": (lambda: entry(incident=factory.incident()), {"incident": None}),
+}
+
+
+def entry(**home: Any) -> TimelineEntry:
+    return TimelineEntry.objects.create(at=NOON, text="Paged", **home)
+
+
+# Constraint -> two rows that may not both be there.
+DOUBLE: dict[str, Callable[[], list[models.Model]]] = {
+    "one_team_per_name": lambda: [Team(name="Core", slug="a"), Team(name="CORE", slug="b")],
+    "one_service_per_name": lambda: [Service(name="Kafka", slug="a"), Service(name="kafka", slug="b")],
+    "one_tag_per_name": lambda: [Tag(name="dns", slug="a"), Tag(name="DNS", slug="b")],
+    "one_text_per_section": lambda: two(SectionText, postmortem=factory.postmortem(), key="summary"),
+    "one_outcome_per_fix_and_incident": lambda: two(
+        FixUse, fix=factory.fix(), incident=factory.incident(), outcome="worked", at=NOON
+    ),
+    "one_incident_per_dedup_key": lambda: two(Incident, title="x", started_at=NOON, source="pager", dedup_key="7"),
+}
+
+
+def two(model: type[models.Model], **values: Any) -> list[models.Model]:
+    return [model(**values), model(**values)]
+
+
+def all_constraints() -> Iterator[str]:
+    for model in apps.get_app_config("postmortems").get_models():
+        yield from (constraint.name for constraint in model._meta.constraints)
+
+
+def test_every_constraint_is_tried_below() -> None:
+    assert sorted(all_constraints()) == sorted([*FORBIDDEN, *DOUBLE])
+
+
+@pytest.mark.parametrize("name", FORBIDDEN)
+def test_the_database_refuses_what_may_never_be(name: str) -> None:
+    make, wrong = FORBIDDEN[name]
+    row = make()
+
+    with pytest.raises(IntegrityError) as refusal, transaction.atomic():
+        type(row)._default_manager.filter(pk=row.pk).update(**wrong)
+
+    assert name in str(refusal.value)
+
+
+@pytest.mark.parametrize("name", DOUBLE)
+def test_the_database_refuses_doubles(name: str) -> None:
+    rows = DOUBLE[name]()
+
+    with pytest.raises(IntegrityError), transaction.atomic():
+        type(rows[0])._default_manager.bulk_create(rows)
+
+    assert type(rows[0])._default_manager.bulk_create(rows[:1])
+
+
+def test_a_timeline_entry_has_not_two_homes() -> None:
+    with pytest.raises(IntegrityError), transaction.atomic():
+        entry(incident=factory.incident(), postmortem=factory.postmortem())
+
+
+def test_incidents_without_a_dedup_key_may_be_many() -> None:
+    assert len({factory.incident(source="pager").pk, factory.incident(source="pager").pk}) == 2
+
+
+# --- refs ---
+
+
+@pytest.mark.parametrize(("model", "prefix"), [(Incident, "INC"), (Postmortem, "PM"), (Fix, "FIX")])
+def test_a_ref_leads_back_to_its_row(model: Any, prefix: str) -> None:
+    assert model(pk=42).ref == f"{prefix}-42"
+    assert model.pk_of_ref(f"{prefix}-42") == model.pk_of_ref(f"{prefix.lower()}-42") == 42
+
+
+@pytest.mark.parametrize(
+    "text", ["", "PM", "PM-", "PM42", "42", "INC-42", "PM--1", "PM-4 2", "PM-٤٢", "PM-²", "PM-1e3"]
+)
+def test_what_is_no_ref_is_none(text: str) -> None:
+    assert Postmortem.pk_of_ref(text) is None
+
+
+@pytest.mark.parametrize("digits", [19, 40, 5_000])
+def test_a_ref_longer_than_any_id_finds_nothing(digits: int) -> None:
+    assert not Postmortem.objects.filter(pk=Postmortem.pk_of_ref("PM-" + "9" * digits)).exists()
+
+
+@pytest.mark.parametrize("make", [factory.incident, factory.postmortem, factory.fix])
+def test_an_id_is_never_given_twice(make: Callable[[], Any]) -> None:
+    first = make()
+    pk = first.pk
+    first.delete()
+
+    assert make().pk > pk
+
+
+def test_the_search_version_grows_with_every_bump() -> None:
+    fix = factory.fix()
+    same = Fix.objects.get()
+
+    assert fix.bump_search_version().search_version == 2
+    assert same.bump_search_version().search_version == 3
+
+
+# --- incidents ---
+
+
+def test_what_was_first_reported_is_kept() -> None:
+    incident = factory.incident("503", symptoms="first", services=("Checkout",))
+    incident.keep_first_report()
+
+    incident.describe(symptoms="later")
+    incident.keep_first_report()
+
+    incident.refresh_from_db()
+    assert incident.first_report == {"title": "503", "symptoms": "first", "error_excerpt": "", "services": ["checkout"]}
+    assert incident.symptoms_html == "<p>later</p>"
+
+
+def test_an_incident_goes_from_open_to_resolved_and_back() -> None:
+    incident = factory.incident()
+
+    incident.mitigate(at=NOON + timedelta(minutes=5))
+    assert (incident.status, incident.mitigated_at) == ("mitigated", NOON + timedelta(minutes=5))
+    assert incident.is_in_progress
+
+    incident.resolve(at=NOON + timedelta(minutes=9))
+    assert (incident.status, incident.resolved_at) == ("resolved", NOON + timedelta(minutes=9))
+    assert incident.is_over
+
+    incident.reopen()
+    assert (incident.status, incident.resolved_at) == ("investigating", None)
+
+
+@pytest.mark.parametrize(
+    ("status", "step"),
+    [
+        ("mitigated", "mitigate"),
+        ("resolved", "mitigate"),
+        ("cancelled", "mitigate"),
+        ("resolved", "resolve"),
+        ("closed", "resolve"),
+        ("cancelled", "resolve"),
+        ("open", "reopen"),
+        ("mitigated", "reopen"),
+        ("cancelled", "reopen"),
+    ],
+)
+def test_a_step_refuses_where_it_does_not_start_from(status: str, step: str) -> None:
+    incident = factory.incident(status=status, resolved_at=NOON)
+
+    with pytest.raises(NotPossible, match=incident.ref):
+        getattr(incident, step)(**({} if step == "reopen" else {"at": NOON + timedelta(minutes=1)}))
+
+    incident.refresh_from_db()
+    assert (incident.status, incident.mitigated_at, incident.resolved_at) == (status, None, NOON)
+
+
+def test_an_incident_cannot_end_before_it_started() -> None:
+    with pytest.raises(NotPossible, match="before it started"):
+        factory.incident().resolve(at=NOON - timedelta(seconds=1))
+
+
+def test_of_two_who_resolve_at_once_one_gets_the_refusal() -> None:
+    mine = factory.incident()
+    theirs = Incident.objects.get()
+
+    mine.resolve(at=NOON + timedelta(minutes=1))
+    with pytest.raises(NotPossible):
+        theirs.resolve(at=NOON + timedelta(minutes=2))
+
+    assert theirs.status == "resolved"
+    assert Incident.objects.get().resolved_at == NOON + timedelta(minutes=1)
+
+
+def test_incidents_in_progress_and_over_are_told_apart() -> None:
+    made = {status: factory.incident(status=status, resolved_at=NOON) for status in Incident.Status.values}
+
+    assert {row.status for row in Incident.objects.in_progress()} == {"open", "investigating", "mitigated"}
+    assert {row.status for row in Incident.objects.over()} == {"resolved", "closed"}
+    assert all(row.is_in_progress == (row in Incident.objects.in_progress()) for row in made.values())
+    assert all(row.is_over == (row in Incident.objects.over()) for row in made.values())
+
+
+# --- postmortems ---
+
+
+def test_a_written_draft_can_be_published_once() -> None:
+    postmortem = factory.postmortem(status="draft", sections={"summary": "It was down."})
+    same = Postmortem.objects.get()
+
+    postmortem.publish(at=NOON)
+    with pytest.raises(NotReady, match="already published"):
+        same.publish(at=NOON + timedelta(days=1))
+
+    assert same.is_published
+    assert Postmortem.objects.get().published_at == NOON
+
+
+@pytest.mark.parametrize("body", ["", " \n\t"])
+def test_a_postmortem_without_a_word_is_not_published(body: str) -> None:
+    postmortem = factory.postmortem(status="draft", sections={"summary": body})
+
+    with pytest.raises(NotReady, match="Nothing is written yet"):
+        postmortem.publish(at=NOON)
+
+    assert Postmortem.objects.get().status == "draft"
+
+
+def test_sections_come_in_reading_order_whatever_order_they_were_written_in() -> None:
+    postmortem = factory.postmortem(sections={key: key for key in reversed(sections.KEYS)} | {"lucky": " "})
+
+    assert [text.key for text in postmortem.sections_in_order()] == [key for key in sections.KEYS if key != "lucky"]
+
+
+def test_a_section_written_again_replaces_the_text_and_its_html() -> None:
+    postmortem = factory.postmortem()
+
+    postmortem.write("summary", "**one**")
+    postmortem.write("summary", "*two*")
+
+    assert postmortem.text_of("summary") == "*two*"
+    assert postmortem.sections.get().html == "<p><em>two</em></p>"
+    assert postmortem.text_of("impact") == ""
+
+
+@pytest.mark.parametrize(
+    ("make", "source", "html"),
+    [
+        (lambda text: factory.incident(symptoms=text), "symptoms", "symptoms_html"),
+        (lambda text: factory.fix(steps=text), "steps", "steps_html"),
+        (lambda text: factory.postmortem(sections={"summary": text}).sections.get(), "body", "html"),
+    ],
+)
+def test_html_is_made_with_its_text_and_never_apart_from_it(make: Callable[[str], Any], source: str, html: str) -> None:
+    row = make("*a*")
+    assert getattr(row, html) == "<p><em>a</em></p>"
+
+    setattr(row, source, "*b*")
+    row.save(update_fields=[source])
+
+    row.refresh_from_db()
+    assert getattr(row, html) == "<p><em>b</em></p>"
+
+
+def test_a_text_too_complex_is_refused_before_anything_is_written() -> None:
+    with pytest.raises(TooComplex):
+        factory.fix(steps="x" * 200_001)
+
+    assert not Fix.objects.exists()
+
+
+def test_newest_first_ends_with_those_without_a_date() -> None:
+    undated = factory.postmortem(occurred_on=None)
+    old = factory.postmortem(occurred_on=date(2020, 1, 1))
+    new = factory.postmortem(occurred_on=date(2026, 1, 1))
+
+    assert list(Postmortem.objects.newest_first()) == [new, old, undated]
+
+
+# --- fixes and action items ---
+
+
+def test_a_fix_is_confirmed_by_the_latest_day_it_worked() -> None:
+    fix = factory.fix()
+
+    for day in (date(2026, 3, 1), date(2026, 2, 1)):
+        fix.confirm(on=day)
+
+    assert fix.last_confirmed == date(2026, 3, 1)
+
+
+def test_an_outcome_said_again_replaces_the_first(alice: User) -> None:
+    fix, incident = factory.fix(), factory.incident()
+
+    FixUse.objects.record(fix=fix, incident=incident, outcome="no_effect", by=None, at=NOON)
+    FixUse.objects.record(fix=fix, incident=incident, outcome="worked", by=alice, at=NOON, note="second try")
+
+    use = FixUse.objects.get()
+    assert (use.outcome, use.recorded_by, use.note) == ("worked", alice, "second try")
+
+
+def test_an_action_item_is_late_while_it_is_unfinished() -> None:
+    incident, today = factory.incident(), date(2026, 3, 1)
+    for state in ActionItem.State.values:
+        factory.action_item(state, incident=incident, state=state, reason="because", due_on=today - timedelta(days=1))
+    factory.action_item("due today", incident=incident, due_on=today)
+    factory.action_item("never due", incident=incident)
+
+    assert {item.title for item in ActionItem.objects.overdue(on=today)} == {"open", "in_progress"}
+    assert all(item.is_unfinished == (item in ActionItem.objects.unfinished()) for item in ActionItem.objects.all())
+
+
+def test_an_action_item_knows_where_it_was_promised() -> None:
+    incident, postmortem = factory.incident(), factory.postmortem()
+
+    assert factory.action_item(incident=incident).home == incident
+    assert factory.action_item(incident=incident, postmortem=postmortem).home == postmortem
+
+
+# --- names ---
+
+
+@pytest.mark.parametrize(
+    "name", ["Event bus", "event  BUS", " event bus ", "event-bus", "KAFKA", "Straßenfest", "STRASSENFEST"]
+)
+def test_a_service_is_found_by_name_slug_and_alias_in_any_case(name: str) -> None:
+    service = Service.objects.create(name="Event bus", slug="event-bus", aliases=["Kafka", "Straßenfest"])
+
+    assert Service.objects.named(name) == service
+
+
+def test_a_name_nobody_has_is_none() -> None:
+    factory.service("Kafka")
+
+    assert Service.objects.named("Kaf") is None
+    assert Service.objects.named("") is None
+
+
+def test_a_name_is_made_once() -> None:
+    assert Tag.objects.called("DNS") == Tag.objects.called("dns") == Tag.objects.called(" dns ")
+    assert Tag.objects.called("Überlast") == Tag.objects.called("überlast")
+    assert Tag.objects.count() == 2
+
+
+def test_names_that_would_share_a_slug_get_each_their_own() -> None:
+    slugs = [Tag.objects.called(name).slug for name in ("C", "C++", "C#", "日本", "中国")]
+
+    assert slugs == ["c", "c-2", "c-3", "x", "x-2"]
+
+
+def test_a_name_too_long_is_cut() -> None:
+    team = Team.objects.called("x" * 300)
+
+    assert len(team.name) == 100
+    assert Team.objects.called("x" * 300) == team
+
+
+def test_a_retired_service_is_kept_but_not_in_use() -> None:
+    retired = factory.service("Old")
+    Service.objects.filter(pk=retired.pk).update(retired_at=NOON)
+
+    assert list(Service.objects.in_use()) == []
+    assert Service.objects.named("old") == retired
+
+
+# --- people ---
+
+
+@pytest.mark.parametrize("zone", ["Mars/Base", "europe/berlin/", "../UTC"])
+def test_a_time_zone_must_exist(zone: str) -> None:
+    with pytest.raises(ValidationError):
+        User(username="x", password="x", time_zone=zone).clean_fields()
+
+
+def test_an_administrator_is_an_active_superuser() -> None:
+    assert User(is_superuser=True).is_administrator
+    assert not User(is_superuser=True, is_active=False).is_administrator
+    assert not User(is_staff=True).is_administrator
+
+
+def test_every_row_says_what_it_is(alice: User, team: Team) -> None:
+    incident = factory.incident("Checkout answers 503")
+    postmortem = factory.postmortem("Checkout was down", sections={"summary": "x"})
+    fix = factory.fix("Recycle the pool")
+
+    assert str(incident) == f"{incident.ref} Checkout answers 503"
+    assert str(postmortem.sections.get()) == f"{postmortem.ref} Summary"
+    assert str(factory.fix_use(fix, incident)) == f"{fix.ref} in {incident.ref}: It worked"
+    assert str(entry(incident=incident)) == "2026-03-01 12:00 Paged"
+    assert [str(row) for row in (alice, team)] == ["Alice", "Payments"]
+    assert str(User(username="zoe")) == "zoe"
+
+
+def test_severities_are_in_the_words_of_the_field() -> None:
+    assert Severity("sev1").label == "SEV1"
