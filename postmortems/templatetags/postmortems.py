@@ -105,6 +105,6 @@ def by_field(reasons: Iterable[Reason]) -> list[tuple[str, list[str]]]:
 
 
 @register.filter
-def of(rows: Mapping[Any, Any], key: Any) -> Any:
-    """`{{ uses|of:fix.pk }}`: the entry of a mapping, or None."""
-    return rows.get(key)
+def of(rows: Mapping[Any, Any] | str, key: Any) -> Any:
+    """`{{ uses|of:fix.pk }}`: the entry of a mapping, or None. A page without the mapping has no entries."""
+    return rows.get(key) if isinstance(rows, Mapping) else None
