@@ -1,5 +1,6 @@
 """Documents that look like a text, ranked by the engine; what it takes to explain and to judge the ranking."""
 
+import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -92,12 +93,21 @@ def _tokens(text: str) -> set[tuple[str, str]]:
 
 
 def confidence_of(match: Match, found: Matches) -> str:
-    """ "strong", "possible", or "" for too little in common: the share that this score has of an ideal match's.
-
-    A log line of the same shape is never too little.
-    """
-    share = match.score / found.key_terms.ideal if found.key_terms.ideal else 0.0
-    if share >= ranking.STRONG:
+    """ "strong", "possible", or "" for too little in common. A log line of the same shape is never too little."""
+    evidence, enough = evidence_of(match, found), ranking.enough(found.candidates)
+    if evidence >= ranking.STRONG * enough:
         return "strong"
     same_line = any(term.channel == SIGNATURES for term, _ in match.parts)
-    return "possible" if same_line or share >= ranking.POSSIBLE else ""
+    return "possible" if same_line or evidence >= enough else ""
+
+
+def evidence_of(match: Match, found: Matches) -> float:
+    """The share that this score has of an ideal match's, taken more seriously the more words it rests on.
+
+    A quarter of fifty words in common says more than a half of six: hence the square root, as of a sample's size.
+    """
+    if not found.key_terms.ideal:
+        return 0.0
+    words = sum(1 for term in found.key_terms.terms if term.channel == WORDS and term.weight)
+    size = min(max(words, ranking.FEWEST_WORDS), ranking.MOST_WORDS)
+    return match.score / found.key_terms.ideal * math.sqrt(size / ranking.USUAL_WORDS)
