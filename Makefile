@@ -1,13 +1,14 @@
 # make demo    a server with sample data on http://127.0.0.1:8000 (PORT=8080 for another port)
 # make test    every check and test
 # make lint    only those that need no running program
+# make install only the libraries, in .venv: for a server of your own
 # make clean   removes what was installed and built; your data in var/ stays
 
 VENV := .venv
 python := $(VENV)/bin/python
 pip := $(python) -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: demo test lint clean
+.PHONY: demo test lint install clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/installed
@@ -18,6 +19,8 @@ test: $(VENV)/installed-for-test
 
 lint: $(VENV)/installed-for-test
 	@.ci/test lint
+
+install: $(VENV)/installed
 
 clean:
 	rm -rf $(VENV) .venv-whoosh3 *.egg-info build .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -162,6 +162,19 @@ def test_every_module_says_what_lives_in_it() -> None:
     assert silent == []
 
 
+def test_the_readme_names_every_setting_and_no_other() -> None:
+    known = set(re.findall(r'"(KB_[A-Z_]+)"', (ROOT / "kb/settings.py").read_text()))
+
+    assert set(re.findall(r"^\| `(KB_[A-Z_]+)`", (ROOT / "README.md").read_text(), re.MULTILINE)) == known
+
+
+def test_the_readme_names_every_command() -> None:
+    commands = {Path(name).stem for name in SOURCES if "/management/commands/" in name} - {"__init__"}
+    said = re.findall(r"^\| `([a-z_]+)", (ROOT / "README.md").read_text(), re.MULTILINE)
+
+    assert commands <= set(said)
+
+
 # --- templates ---
 
 SCRIPTING = re.compile(r"javascript:|\|\s*safe(seq)?\b|{%\s*autoescape off|{%\s*debug")

@@ -17,7 +17,7 @@ from postmortems.models import User
 from postmortems.workflows.sampling import load_sample_data
 
 HOST = "127.0.0.1"
-USERNAME = "demo"
+USERNAME, ADMINISTRATOR = "demo", "admin"  # as the sample data calls them
 
 
 class Command(BaseCommand):
@@ -78,6 +78,7 @@ def welcome(address: str, password: str) -> str:
         f"    sign in as   {USERNAME}",
         f"    password     {password}",
         "",
+        f"{ADMINISTRATOR} has the same password and sees everything.",
         "Ctrl-C stops it. Its data is in",
         f"    {settings.DATA_DIR}",
     ]
