@@ -25,9 +25,7 @@ def service(name: str) -> Service:
     return Service.objects.called(name)
 
 
-def incident(
-    title: str = "Checkout answers 503", *, services: tuple[str, ...] = (), **details: Any
-) -> Incident:
+def incident(title: str = "Checkout answers 503", *, services: tuple[str, ...] = (), **details: Any) -> Incident:
     row = Incident.objects.create(title=title, **{"started_at": NOON, **details})
     row.services.set([service(name) for name in services])
     return row
