@@ -10,7 +10,7 @@ os.environ.setdefault("KB_SECRET_KEY", "only-for-tests-" + "x" * 50)
 os.environ["KB_DATA_DIR"] = tempfile.mkdtemp(prefix="kb-tests-")
 atexit.register(shutil.rmtree, os.environ["KB_DATA_DIR"], ignore_errors=True)
 
-from kb.settings import *  # noqa: F403
+from kb.settings import *  # noqa: E402, F403
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}  # noqa: F405
