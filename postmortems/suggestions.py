@@ -306,7 +306,9 @@ def _reasons(match: Match, row: Item, found: Matches) -> tuple[tuple[Reason, ...
     reasons: dict[str, Reason] = {}
     line = ""
     for term, value in best:
-        written = found.key_terms.written[term.channel, term.token]
+        written = found.key_terms.written.get((term.channel, term.token))
+        if written is None:  # only implied by a synonym: not the reader's word
+            continue
         if search.CHANNEL_NAMES[term.channel] == "Log lines":
             line = line or written
             continue

@@ -147,4 +147,5 @@ def _written(text: str, terms: Iterable[Term]) -> dict[tuple[str, str], str]:
     for chunk in text.split():
         for token in analysis.identifiers(chunk):
             written.setdefault((IDENTIFIERS, token), chunk.strip(".,;:()[]\"'"))
-    return {(term.channel, term.token): written.get((term.channel, term.token), term.token) for term in terms}
+    wanted = {(term.channel, term.token) for term in terms}
+    return {pair: words for pair, words in written.items() if pair in wanted}

@@ -79,6 +79,18 @@ def test_reasons_are_in_the_readers_words_and_name_the_field(
     assert all(term in f"{REPORT.title} {REPORT.symptoms} {REPORT.error_excerpt}".lower() for term in terms)
 
 
+def test_a_synonym_helps_to_find_and_is_never_given_as_the_readers_word(alice: User, learn: Learn) -> None:
+    for n in range(10):
+        factory.postmortem(f"Quiet day {n}", sections={"summary": "Nothing of note."})
+    row = factory.postmortem("Kubernetes upgrade drained every node", sections={"impact": "Kubernetes was gone."})
+    learn_all(learn)
+
+    found = suggestions.suggest(Report(title="k8s upgrade", symptoms="drained", started_at=NOW), user=alice)
+
+    assert refs(found) == [row.ref]
+    assert {reason.term for reason in found.results[0].why} == {"upgrade", "drained"}
+
+
 def test_a_log_line_of_the_same_shape_is_shown_as_the_reader_wrote_it(alice: User, learn: Learn) -> None:
     line = "2024-01-07T03:10:44Z ERROR worker-7 failed to acquire lease 0x5f3a from 10.0.4.7:2379"
     for n in range(10):
