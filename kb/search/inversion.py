@@ -1,13 +1,12 @@
 """From documents with tokens to tokens with documents: what an index is built from, in arrays, not in objects.
 
-A posting is an entry in three parallel arrays (12 bytes) until it is written; one sort by token makes the lists.
+A posting is an entry in three parallel arrays, 12 bytes in all, until it is written; one sort by token makes the lists.
 """
 
 from __future__ import annotations
 
 from array import array
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,16 +15,16 @@ import numpy.typing as npt
 from kb.search.segments import Ids, Places
 
 GAP = 100  # positions between two text fields, so that no phrase crosses their border
-_PLACE = np.dtype("<u4")
+POSITION = np.dtype("<u4")
 
 
 class PostingList(NamedTuple):
-    """A token and its documents, ascending. `places`: for each document the bytes of its positions, if any are kept."""
+    """A token, the documents that hold it, ascending, and their weights. `positions`: where, if that is kept."""
 
     token: bytes
-    ids: array[int]
-    weights: array[float]
-    places: list[bytes]
+    ids: list[int]
+    weights: list[float]
+    positions: bytes
 
 
 class _Numbers(dict[str, int]):
@@ -39,23 +38,22 @@ class _Numbers(dict[str, int]):
 class Inversion:
     """The postings of one field. Documents come in ascending order."""
 
+    _extra_type = "f"  # a posting's weight
+
     def __init__(self) -> None:
         self._numbers = _Numbers()
         self._tokens = array("I")
         self._ids = array("I")
-        self._extras = self._new_extras()
-
-    def _new_extras(self) -> array[Any]:
-        return array("f")
+        self._extras: array[Any] = array(self._extra_type)
 
     def __len__(self) -> int:
         return len(self._tokens)
 
-    def add(self, doc: int, tokens: Collection[str], weights: Iterable[float]) -> None:
-        """The tokens of a document, each once."""
+    def add(self, doc: int, tokens: Collection[str], extras: Iterable[float]) -> None:
+        """The tokens of a document."""
         self._tokens.extend([self._numbers[token] for token in tokens])
         self._ids.extend([doc] * len(tokens))
-        self._extras.extend(weights)
+        self._extras.extend(extras)
 
     def extend(self, token: str, ids: Ids, extras: npt.NDArray[Any]) -> None:
         """Postings that are arrays already: of a segment that is merged into a new one."""
@@ -67,10 +65,9 @@ class Inversion:
         """In the order of the tokens' bytes."""
         tokens, ids, weights = self._sorted()
         bounds = _bounds(tokens, len(self._numbers))
-        raw_ids, raw_weights = ids.tobytes(), weights.tobytes()
         for token, number in self._in_order():
-            cut = slice(4 * bounds[number], 4 * bounds[number + 1])
-            yield PostingList(token, array("I", raw_ids[cut]), array("f", raw_weights[cut]), [])
+            cut = slice(bounds[number], bounds[number + 1])
+            yield PostingList(token, ids[cut].tolist(), weights[cut].tolist(), b"")
 
     def _sorted(self) -> tuple[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any]]:
         """By token; the sort is stable, so each token's documents stay in order."""
@@ -83,10 +80,9 @@ class Inversion:
 
 
 class PlacesInversion(Inversion):
-    """The same with positions: an entry is one occurrence of a stem, its extra the position."""
+    """The same with positions: an entry is one occurrence, its extra the position. A posting's weight: how many."""
 
-    def _new_extras(self) -> array[Any]:
-        return array("I")
+    _extra_type = "I"
 
     def add_fields(self, doc: int, fields: Sequence[Sequence[str]]) -> None:
         """The stems of a document's text fields, in order."""
@@ -97,19 +93,26 @@ class PlacesInversion(Inversion):
 
     def lists(self) -> Iterator[PostingList]:
         tokens, ids, places = self._sorted()
-        first = _changes(tokens, ids)  # of the occurrences of one stem in one document
-        ends = [*(4 * first).tolist(), 4 * len(places)]
-        raw = places.astype(_PLACE).tobytes()
-        ids = ids[first]
+        first = _changes(tokens, ids)  # of the occurrences of one token in one document
+        counts = np.diff(first, append=len(places)).astype(np.float32)
+        ends = [*first.tolist(), len(places)]
+        positions = places.astype(POSITION).tobytes()
         bounds = _bounds(tokens[first], len(self._numbers))
+        ids = ids[first]
         for token, number in self._in_order():
             start, end = bounds[number], bounds[number + 1]
-            values = [raw[a:b] for a, b in pairwise(ends[start : end + 1])]
-            ones = array("f", bytes(np.ones(end - start, np.float32)))
-            yield PostingList(token, array("I", ids[start:end].tobytes()), ones, values)
+            held = slice(POSITION.itemsize * ends[start], POSITION.itemsize * ends[end])
+            yield PostingList(token, ids[start:end].tolist(), counts[start:end].tolist(), positions[held])
+
+
+def places_from(ids: Ids, counts: npt.NDArray[np.float32], positions: bytes) -> Places:
+    """What `PlacesInversion` has written, as places."""
+    docs = np.repeat(ids.astype(np.uint64), counts.astype(np.int64))
+    return (docs << np.uint64(32)) | np.frombuffer(positions, POSITION).astype(np.uint64)
 
 
 def encoded(token: str) -> bytes:
+    """Any text: a lone surrogate, too, can be asked for."""
     return token.encode("utf-8", "surrogatepass")
 
 
@@ -117,15 +120,8 @@ def decoded(token: bytes) -> str:
     return token.decode("utf-8", "surrogatepass")
 
 
-def places_from(ids: Ids, values: Sequence[bytes]) -> Places:
-    """What `PlacesInversion` has written, as places."""
-    positions = np.frombuffer(b"".join(values), _PLACE).astype(np.uint64)
-    counts = np.fromiter(map(len, values), np.int64, len(values)) // _PLACE.itemsize
-    return (np.repeat(ids.astype(np.uint64), counts) << np.uint64(32)) | positions
-
-
 def _bounds(tokens: npt.NDArray[Any], count: int) -> list[int]:
-    """Where the entries of token number n begin, and n + 1, of sorted tokens."""
+    """Where the entries of token number n begin, and n + 1, among sorted tokens."""
     ends: list[int] = np.cumsum(np.bincount(tokens, minlength=count)).tolist()
     return [0, *ends]
 

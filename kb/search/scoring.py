@@ -30,10 +30,8 @@ from kb.search.base import (
     Query,
     Term,
 )
-from kb.search.segments import K1, NO_DATE, Floats, Ids, Mask, Moments, Snapshot
+from kb.search.segments import ACCESS, K1, KEY, NO_DATE, Floats, Ids, Mask, Moments, Snapshot
 
-ACCESS = "access"
-KEY = "key"
 MOST_EXPANSIONS = 500  # a prefix that begins more words than this stands for the most frequent of them
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -21,6 +21,7 @@ Mask = npt.NDArray[np.bool_]
 Moments = npt.NDArray[np.int64]
 Places = npt.NDArray[np.uint64]  # document << 32 | position, ascending
 
+KEY, ACCESS = "key", "access"  # the fields beside the channels and keywords
 NO_DATE = int(np.iinfo(np.int64).min)  # what a document without that date has
 NOBODY: Ids = np.empty(0, np.int32)
 
@@ -235,16 +236,16 @@ class Snapshot:
 
 
 def phrase_in(segment: Segment, stems: Sequence[str]) -> Ids:
-    """Where the first stem would have to stand, by each stem's places; rarest first, for the fewest comparisons."""
-    wanted = [segment.places(stem) - np.uint64(offset) for offset, stem in enumerate(stems)]
+    """Where the last stem would have to stand, by each stem's places; rarest first, for the fewest comparisons."""
+    wanted = [segment.places(stem) + np.uint64(after) for after, stem in enumerate(reversed(stems))]
     wanted.sort(key=len)
-    starts = wanted[0] if wanted else np.empty(0, np.uint64)
+    ends = wanted[0] if wanted else np.empty(0, np.uint64)
     for places in wanted[1:]:
-        if not len(starts) or not len(places):
+        if not len(ends) or not len(places):
             return NOBODY
-        at = np.searchsorted(places, starts)
-        starts = starts[places[np.minimum(at, len(places) - 1)] == starts]
-    return np.unique(starts >> np.uint64(32)).astype(np.int32)
+        at = np.searchsorted(places, ends)
+        ends = ends[places[np.minimum(at, len(places) - 1)] == ends]
+    return np.unique(ends >> np.uint64(32)).astype(np.int32)
 
 
 def _joined(arrays: Sequence[npt.NDArray[Any]]) -> npt.NDArray[Any]:

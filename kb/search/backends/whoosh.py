@@ -1,43 +1,39 @@
-"""The embedded engine: an index in Whoosh's own format, read and written by whole arrays instead of object by object.
+"""The embedded engine: an index in Whoosh's own format. Whoosh writes, commits and merges; `kb.search.w3` reads.
 
-The only file that imports whoosh, and only what whoosh 2.7.4 and whoosh3 3.54 share. Whoosh keeps the files, commits
-and deletions; analysis is the application's, scoring is `kb.search.scoring`'s. `kb/search/README.md` lists the traps.
+The only file that imports whoosh, and only what whoosh 2.7.4 and whoosh3 3.54 share. Analysis is the application's,
+scoring is `kb.search.scoring`'s. `kb/search/README.md` lists the traps.
 """
 
 from __future__ import annotations
 
 import errno
 import logging
-import pickle
+import secrets
+import shutil
 import struct
 import threading
 import time
-import weakref
-import zlib
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from functools import wraps
-from io import BytesIO
 from itertools import repeat
 from pathlib import Path
-from typing import Any, Concatenate, NamedTuple, ParamSpec, Self, TypeVar
+from typing import Any, NamedTuple, Self
 from urllib.parse import urlsplit
 from weakref import WeakSet
 
 import numpy as np
-import numpy.typing as npt
 from whoosh import columns, fields, formats
 from whoosh.codec.whoosh3 import W3Codec
+from whoosh.codec.whoosh3 import W3Segment as SegmentEntry
 from whoosh.filedb.filestore import FileStorage
-from whoosh.filedb.structfile import BufferFile, StructFile
+from whoosh.filedb.structfile import StructFile
 from whoosh.index import TOC, LockError
-from whoosh.reading import SegmentReader, TermNotFound
 from whoosh.util.numeric import byte_to_length
 from whoosh.writing import SegmentWriter
 
-from kb.search import scoring, spelling
-from kb.search.analysis import ANALYSIS_VERSION, DocumentTokens, tokens_of
+from kb.search import scoring, spelling, w3
+from kb.search.analysis import ANALYSIS_VERSION, DocumentTokens, fold, tokens_of
 from kb.search.base import (
     CHANNELS,
     SURFACE,
@@ -54,22 +50,18 @@ from kb.search.base import (
     Unavailable,
 )
 from kb.search.generations import Generations, flush
-from kb.search.inversion import Inversion, PlacesInversion, PostingList, decoded, encoded, places_from
+from kb.search.inversion import POSITION, Inversion, PlacesInversion
 from kb.search.merging import worth_merging
-from kb.search.segments import NO_DATE, NOBODY, Ids, Memory, Moments, Places, Postings, Segment, Snapshot
+from kb.search.parallel import on_all_cores
+from kb.search.segments import ACCESS, KEY, NO_DATE, Memory, Segment, Snapshot
+from kb.search.w3 import W3Segment
 
 logger = logging.getLogger(__name__)
 
 # Part of what an index is built for: another number here means that older indexes are rebuilt.
 LAYOUT_VERSION = 1
 INDEX_NAME = "MAIN"
-PLACES, VERSION, DIGEST = "places", "version", "digest"
-NO_VERSION = -1
-DIGEST_LENGTH = 24
-
-BLOCK = 4096  # postings in a block, not Whoosh's 128: lists are read as a whole
-WORTH_COMPRESSING = 32  # postings in a block; zlib makes shorter ones longer, and most tokens are rare
-MOST_POSTINGS = 6_000_000  # gathered in memory, 12 bytes each, before a segment is written
+BATCH = 12_000_000  # characters in a segment of a new index: 5,000 documents of 340 words, built with about 250 MB
 LOCK_PATIENCE = 10.0  # seconds; the drainer's lock keeps others away, so only a stranger can hold Whoosh's
 RETRY_AFTER = (0.01, 0.05, 0.2)  # seconds; a commit removes files that others are about to open
 
@@ -77,9 +69,6 @@ RETRY_AFTER = (0.01, 0.05, 0.2)  # seconds; a commit removes files that others a
 PASSING = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS}
 
 _LENGTH_OF_BYTE = np.array([byte_to_length(byte) for byte in range(256)], np.int32)
-
-P = ParamSpec("P")
-R = TypeVar("R")
 
 
 class Opened(NamedTuple):
@@ -127,9 +116,9 @@ class WhooshBackend(SearchBackend):
     def similar_words(self, word: str, *, access: frozenset[str], limit: int = 3) -> list[str]:
         with self._reading() as opened:
             snapshot = opened.snapshot
-            permitted = snapshot.live & scoring.any_of(snapshot, scoring.ACCESS, access)
+            permitted = snapshot.live & scoring.any_of(snapshot, ACCESS, access)
             return spelling.similar_words(
-                word,
+                fold(word),
                 {known for segment in snapshot.segments for known in segment.vocabulary(SURFACE)},
                 lambda known: int(permitted[snapshot.postings(SURFACE, known).ids].sum()),
                 limit,
@@ -138,7 +127,7 @@ class WhooshBackend(SearchBackend):
     def stored(self) -> Mapping[str, Stored]:
         with self._reading() as opened:
             live = opened.snapshot.live.nonzero()[0]
-            return dict(zip(opened.snapshot.keys(live), _stored(opened.snapshot, live), strict=True))
+            return dict(zip(opened.snapshot.keys(live), _stored(opened.snapshot, live.tolist()), strict=True))
 
     def stats(self) -> Mapping[str, int | str]:
         with self._reading() as opened:
@@ -166,7 +155,7 @@ class WhooshBackend(SearchBackend):
             raise
 
     def _open_latest(self) -> Opened:
-        """Never Whoosh's `refresh()`: every fork's gives stale and doubled documents."""
+        """Never by Whoosh's `refresh()`: that of every fork gives stale and doubled documents."""
         for delay in (*RETRY_AFTER, None):
             try:
                 with self._lock:
@@ -188,31 +177,28 @@ class WhooshBackend(SearchBackend):
         self._generations.inspect(generation)
         if commit < 0:
             raise FileNotFoundError(errno.ENOENT, "no table of contents", str(generation))
-        known = opened.snapshot.segments if opened else ()
-        return Opened(generation, commit, self._snapshot(generation, commit, known))
+        with _translated("opened"):
+            return Opened(generation, commit, self._snapshot(generation, commit, opened))
 
-    def _snapshot(self, generation: Path, commit: int, known: Sequence[Segment]) -> Snapshot:
+    def _snapshot(self, generation: Path, commit: int, before: Opened | None) -> Snapshot:
         """Segments that are open already stay open: they never change, only what is deleted in them does."""
-        files = _Files(generation)
-        with _translated("opened"), files.closed_on_error():
-            contents = TOC.read(files, INDEX_NAME, gen=commit, schema=self._fields)
-            ready = {segment.name: segment for segment in known}
-            segments = [
-                ready.get(part.segment_id()) or WhooshSegment(generation, self._fields, part, self._memory)
-                for part in contents.segments
-            ]
-            return Snapshot(segments, [list(part.deleted_docs()) for part in contents.segments])
+        known: dict[str, Segment] = {part.name: part for part in before.snapshot.segments} if before else {}
+        with _files(generation) as files:
+            parts = TOC.read(files, INDEX_NAME, gen=commit, schema=self._fields).segments
+        segments = [known.get(part.segment_id()) or _segment(generation, part, self._memory) for part in parts]
+        return Snapshot(segments, [list(part.deleted_docs()) for part in parts])
 
     # --- writing
 
     def apply(self, changed: Sequence[Document], gone: Collection[str] = ()) -> None:
         with self._reading() as opened:
-            places = _places_of(opened.snapshot, {*gone, *(document.key for document in changed)})
-            news = _news(opened.snapshot, places, changed)
+            wanted = [document for document in changed if document.key not in gone]
+            places = _places_of(opened.snapshot, {*gone, *(document.key for document in wanted)})
+            news = _news(opened.snapshot, places, wanted)
             doomed = [doc for key in (*gone, *(document.key for document in news)) for doc in places[key]]
             if news or doomed:
                 analysed = [(document, tokens_of(document, self.schema)) for document in news]
-                self._commit(opened, analysed, set(doomed), thoroughly=False)
+                self._commit(opened, analysed, doomed, thoroughly=False)
 
     def tidy(self) -> None:
         with self._reading() as opened:
@@ -235,7 +221,7 @@ class WhooshBackend(SearchBackend):
         self,
         opened: Opened,
         added: Sequence[tuple[Document, DocumentTokens]],
-        deleted: Collection[int],
+        deleted: Iterable[int],
         *,
         thoroughly: bool,
     ) -> None:
@@ -243,7 +229,7 @@ class WhooshBackend(SearchBackend):
             chosen = worth_merging([part.doc_count() for part in parts], thoroughly=thoroughly)
             return writer.absorb(parts, chosen)
 
-        with _translated("written"), _writer(_Files(opened.generation), self._fields) as writer:
+        with _translated("written"), _writer(opened.generation, self._fields) as writer:
             if writer.generation != opened.commit + 1:
                 raise Unavailable("somebody else has written the index meanwhile")
             for doc in deleted:
@@ -254,64 +240,43 @@ class WhooshBackend(SearchBackend):
             flush(opened.generation)  # Whoosh never does, and the outbox forgets the change when this returns
 
     def _build(self, generation: Path, documents: Iterable[Document]) -> int:
-        """Segment by segment, so that a big index needs no more memory than a middling one."""
-        with _translated("written"):
-            _Files(generation).create_index(self._fields, INDEX_NAME)
-        seen: set[str] = set()
-        remaining = iter(documents)
-        while added := self._build_segment(generation, remaining, seen):
-            seen |= added
-        return len(seen)
+        jobs = (
+            _Job(generation / f"part-{number}", self.schema, batch) for number, batch in enumerate(_batches(documents))
+        )
+        built = list(on_all_cores(_build_part, jobs))
+        with _translated("written"), _files(generation) as files:
+            segments = [segment for part in built for segment in _moved(part.folder, generation, self._fields)]
+            TOC(self._fields, segments, 0).write(files, INDEX_NAME)
+        return sum(part.documents for part in built)
 
-    def _build_segment(self, generation: Path, documents: Iterator[Document], seen: Collection[str]) -> set[str]:
-        added: set[str] = set()
-        with _writer(_Files(generation), self._fields) as writer:
-            for document in documents:
-                if document.key in seen or document.key in added:
-                    continue
-                if tokens := self._analysed_or_logged(document):
-                    with _translated("written"):
-                        writer.add(document, tokens)
-                    added.add(document.key)
-                if writer.postings > MOST_POSTINGS:
-                    break
-            with _translated("written"):
-                writer.commit(merge=False)
-        return added
 
-    def _analysed_or_logged(self, document: Document) -> DocumentTokens | None:
-        """One document that cannot be analysed must not keep all others from being found."""
-        try:
-            return tokens_of(document, self.schema)
-        except Exception:
-            logger.exception("Leaving %s out of the index", document.key)
-            return None
+# --- what is stored ------------------------------------------------------------------------------------------------
 
 
 def _places_of(snapshot: Snapshot, keys: Collection[str]) -> dict[str, list[int]]:
     """Where these keys are stored: nowhere, or in one document."""
-    found = {key: snapshot.postings(scoring.KEY, key).ids for key in keys}
+    found = {key: snapshot.postings(KEY, key).ids for key in keys}
     return {key: ids[snapshot.live[ids]].tolist() for key, ids in found.items()}
 
 
-def _news(snapshot: Snapshot, places: Mapping[str, list[int]], changed: Sequence[Document]) -> list[Document]:
+def _news(snapshot: Snapshot, places: Mapping[str, list[int]], documents: Sequence[Document]) -> list[Document]:
     """The newest version of each document, where the index does not have it yet."""
     newest: dict[str, Document] = {}
-    for document in changed:
+    for document in documents:
         if document.key not in newest or document.version >= newest[document.key].version:
             newest[document.key] = document
-    held = {key: _stored(snapshot, docs) for key, docs in places.items()}
     return [
         document
         for key, document in newest.items()
         if not any(
-            old.version > document.version or old == Stored(document.version, document.digest) for old in held[key]
+            old.version > document.version or old == Stored(document.version, document.digest)
+            for old in _stored(snapshot, places[key])
         )
     ]
 
 
 def _stored(snapshot: Snapshot, docs: Iterable[int]) -> list[Stored]:
-    return [segment.stored(doc) for segment, doc in map(snapshot.locate, docs) if isinstance(segment, WhooshSegment)]
+    return [segment.stored(doc) for segment, doc in map(snapshot.locate, docs) if isinstance(segment, W3Segment)]
 
 
 # --- fields and files ----------------------------------------------------------------------------------------------
@@ -319,33 +284,30 @@ def _stored(snapshot: Snapshot, docs: Iterable[int]) -> list[Stored]:
 
 def _fields_for(schema: Schema) -> fields.Schema:
     """Only Whoosh's own field types: what is pickled into an index must not hang on the names of our classes."""
+    exact = [ACCESS, KEY, *map(scoring.keyword_field, schema.keywords)]
     return fields.Schema(
         **{channel: fields.FieldType(formats.Existence(), None, scorable=True) for channel in CHANNELS},
-        **{scoring.keyword_field(name): fields.FieldType(formats.Existence(), None) for name in schema.keywords},
-        **{_date_field(name): fields.COLUMN(columns.NumericColumn("q", NO_DATE)) for name in schema.dates},
+        **{name: fields.FieldType(formats.Existence(), None) for name in exact},
+        **{w3.date_column(name): fields.COLUMN(columns.NumericColumn("q", NO_DATE)) for name in schema.dates},
         **{
-            scoring.ACCESS: fields.FieldType(formats.Existence(), None),
-            scoring.KEY: fields.FieldType(formats.Existence(), None, sortable=columns.VarBytesColumn()),
-            PLACES: fields.FieldType(formats.Format(), None),
-            VERSION: fields.COLUMN(columns.NumericColumn("q", NO_VERSION)),
-            DIGEST: fields.COLUMN(columns.FixedBytesColumn(DIGEST_LENGTH)),
+            w3.PLACES: fields.FieldType(formats.Format(), None),
+            w3.VERSION: fields.COLUMN(columns.NumericColumn("q", w3.NO_VERSION)),
+            w3.DIGEST: fields.COLUMN(columns.FixedBytesColumn(w3.DIGEST_LENGTH)),
         },
     )
 
 
-def _date_field(name: str) -> str:
-    return f"date_{name}"
+def _segment(generation: Path, part: Any, memory: Memory) -> W3Segment:
+    path = generation / part.make_filename(part.COMPOUND_EXT)
+    return W3Segment(path, part.doc_count_all(), part._fieldlengths, _LENGTH_OF_BYTE, memory)
 
 
 class _Files(FileStorage):  # type: ignore[misc]
-    """A folder whose files are not mapped: Whoosh would copy all of them, and reading past a cut-off one would kill us.
+    """A folder that knows which of its files are open: Whoosh forgets them when it fails in the middle."""
 
-    Remembers what is open, for Whoosh forgets it when it fails in the middle.
-    """
-
-    def __init__(self, folder: Path, opened: WeakSet[StructFile] | None = None) -> None:
+    def __init__(self, folder: Path, opened: WeakSet[StructFile]) -> None:
         super().__init__(str(folder), supports_mmap=False)
-        self._opened: WeakSet[StructFile] = WeakSet() if opened is None else opened
+        self._opened = opened
 
     def create_file(self, *args: Any, **options: Any) -> StructFile:
         return self._remembered(super().create_file(*args, **options))
@@ -360,280 +322,213 @@ class _Files(FileStorage):  # type: ignore[misc]
         self._opened.add(file)
         return file
 
-    def close_all(self) -> None:
-        for file in list(self._opened):
+
+@contextmanager
+def _files(folder: Path) -> Iterator[_Files]:
+    opened: WeakSet[StructFile] = WeakSet()
+    try:
+        yield _Files(folder, opened)
+    finally:
+        for file in list(opened):
             if not file.is_closed:
                 file.close()
-
-    @contextmanager
-    def closed_on_error(self) -> Iterator[None]:
-        try:
-            yield
-        except BaseException:
-            self.close_all()
-            raise
 
 
 @contextmanager
 def _translated(done: str, only: type[Exception] = Exception) -> Iterator[None]:
-    """Whatever goes wrong with files has one of two names, but for a missing file that a second look may find."""
+    """Whatever goes wrong with files has one of two names. A missing one keeps its own: a second look may find it."""
     try:
         yield
     except (SearchError, FileNotFoundError):
         raise
     except only as error:
         if isinstance(error, OSError) and error.errno in PASSING:
-            raise Unavailable(f"the index could not be {done}: {error}") from error
-        raise Corrupt(f"the index could not be {done}: {type(error).__name__}: {error}") from error
+            raise Unavailable(f"the index cannot be {done}: {error}") from error
+        raise Corrupt(f"the index cannot be {done}: {type(error).__name__}: {error}") from error
 
 
-Read = Callable[Concatenate["WhooshSegment", P], R]
+# --- building ------------------------------------------------------------------------------------------------------
 
 
-def _guarded(read: Read[P, R]) -> Read[P, R]:
-    """One reader at a time, since Whoosh's files have one position; and errors get their names."""
-
-    @wraps(read)
-    def guarded(segment: WhooshSegment, /, *args: P.args, **options: P.kwargs) -> R:
-        with _translated("read"), segment.lock:
-            return read(segment, *args, **options)
-
-    return guarded
+class _Job(NamedTuple):
+    folder: Path
+    schema: Schema
+    documents: Sequence[Document]
 
 
-# --- reading a segment ---------------------------------------------------------------------------------------------
+class _Part(NamedTuple):
+    folder: Path
+    documents: int
 
 
-class WhooshSegment(Segment):
-    """One Whoosh segment, as arrays."""
-
-    def __init__(self, generation: Path, schema: fields.Schema, part: Any, memory: Memory) -> None:
-        super().__init__(part.segment_id(), part.doc_count_all(), memory)
-        self.lock = threading.Lock()
-        self._part = part
-        self._schema = schema
-        files = _Files(generation)
-        with files.closed_on_error():
-            self.reader = SegmentReader(files, schema, part)
-            self._inner = self.reader.storage()
-            self._blocks = self._inner.open_file(part.make_filename(W3Codec.POSTS_EXT))
-        weakref.finalize(self, files.close_all)
-
-    @_guarded
-    def read_postings(self, channel: str, token: str) -> Postings:
-        ids, weights, _ = self._lists(channel, token)
-        return Postings(ids, weights)
-
-    @_guarded
-    def read_places(self, stem: str) -> Places:
-        ids, _, payloads = self._lists(PLACES, stem)
-        return places_from(ids, payloads)
-
-    @_guarded
-    def read_lengths(self, channel: str) -> npt.NDArray[np.int32]:
-        lengths: npt.NDArray[np.int32] = _LENGTH_OF_BYTE[self._numbers(f"_{channel}_len", "u1", 0)]
-        return lengths
-
-    @_guarded
-    def read_dates(self, name: str) -> Moments:
-        return self._numbers(_date_field(name), ">i8", NO_DATE).astype(np.int64)
-
-    @_guarded
-    def read_keys(self) -> list[str]:
-        data = self._file(scoring.KEY)
-        return [decoded(key) for key in columns.VarBytesColumn().reader(BufferFile(data), 0, len(data), self.size)]
-
-    @_guarded
-    def frequency(self, channel: str, token: str) -> int:
-        return int(self.reader.doc_frequency(channel, encoded(token))) if channel in self._schema else 0
-
-    @_guarded
-    def total_length(self, channel: str) -> float:
-        return float(self.reader.field_length(channel))
-
-    @_guarded
-    def tokens(self, channel: str, prefix: str = "") -> list[tuple[str, int]]:
-        found = []
-        for (name, token), info in self.reader.iter_from(channel, encoded(prefix)):
-            if name != channel or not token.startswith(encoded(prefix)):
-                break
-            found.append((decoded(token), info.doc_frequency()))
-        return found
-
-    def stored(self, doc: int) -> Stored:
-        versions, digests = self._column("stored", "", self._read_stored)
-        return Stored(int(versions[doc]), digests[doc].decode())
-
-    def all_lists(self) -> Iterator[tuple[str, bytes, Ids, npt.NDArray[np.float32], list[bytes]]]:
-        """For one that has the segment for itself."""
-        for (field, token), info in self.reader:
-            yield field, token, *self._lists_at(info)
-
-    def _lists(self, field: str, token: str) -> tuple[Ids, npt.NDArray[np.float32], list[bytes]]:
-        try:
-            info = self.reader.term_info(field, encoded(token))
-        except TermNotFound:
-            return NOBODY, np.empty(0, np.float32), []
-        return self._lists_at(info)
-
-    def _lists_at(self, info: Any) -> tuple[Ids, npt.NDArray[np.float32], list[bytes]]:
-        """The documents, the weights and the payloads of a posting list."""
-        offset, (length,) = info.extent()  # a tuple by oversight, in every fork
-        blocks = list(_blocks_in(self._blocks.get(offset, length)))
-        ids = np.concatenate([np.cumsum(deltas, dtype=np.int32) for deltas, _, _ in blocks])
-        weights = np.concatenate([np.broadcast_to(np.asarray(w, np.float32), len(d)) for d, w, _ in blocks])
-        if ids[0] < 0 or ids[-1] >= self.size:
-            raise ValueError(f"documents {ids[0]} to {ids[-1]} in a segment of {self.size}")
-        return ids, weights, [payload for _, _, payloads in blocks for payload in payloads or ()]
-
-    @_guarded
-    def _read_stored(self) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
-        return self._numbers(VERSION, ">i8", NO_VERSION), self._numbers(DIGEST, f"S{DIGEST_LENGTH}", b"")
-
-    def _numbers(self, column: str, kind: str, missing: int | bytes) -> npt.NDArray[Any]:
-        """A column of fixed width. Whoosh leaves out the file, or rows at its end, where all is missing."""
-        values = np.full(self.size, missing, kind)
-        written = np.frombuffer(self._file(column), kind)
-        values[: len(written)] = written
-        return values
-
-    def _file(self, column: str) -> bytes:
-        name = W3Codec.column_filename(self._part, column)
-        if not self._inner.file_exists(name):
-            return b""
-        data = bytes(self._inner.open_file(name).read())
-        if len(data) != self._inner.file_length(name):
-            raise EOFError(f"{name} is cut off")
-        return data
+def _batches(documents: Iterable[Document]) -> Iterator[list[Document]]:
+    """Each becomes a segment: few enough of them to search quickly, each small enough to be built in memory."""
+    seen: set[str] = set()
+    batch: list[Document] = []
+    size = 0
+    for document in documents:
+        if document.key in seen:
+            continue
+        seen.add(document.key)
+        batch.append(document)
+        size += sum(map(len, document.text.values()))
+        if size > BATCH:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
 
 
-def _blocks_in(data: bytes) -> Iterator[tuple[Sequence[int], Sequence[float] | float, Sequence[bytes] | None]]:
-    """(differences of ids, weights or the one weight, payloads) of each block, as W3Codec's posting writer wrote them.
+def _build_part(job: _Job) -> _Part:
+    """An index of its own, of one segment. Runs in another process; can be run again where that was killed."""
+    added = 0
+    with _translated("written", only=OSError):
+        shutil.rmtree(job.folder, ignore_errors=True)
+        job.folder.mkdir(mode=0o700)
+        schema = _fields_for(job.schema)
+        with _files(job.folder) as files:
+            files.create_index(schema, INDEX_NAME)
+        with _writer(job.folder, schema) as writer:
+            for document in job.documents:
+                if tokens := _tokens_or_logged(document, job.schema):
+                    writer.add(document, tokens)
+                    added += 1
+            writer.commit(merge=False)
+    return _Part(job.folder, added)
 
-    A block is its length (negative: the last one), a pickled header with the compression, and the pickled lists.
-    """
-    if data[:4] != b"W3Bl":
-        raise ValueError("these are no postings")
-    at, length = 4, 0
-    while length >= 0:
-        (length,) = struct.unpack_from("!i", data, at)
-        block = BytesIO(data[at + 4 : at + 4 + abs(length)])
-        _count, _last, _weight, compression, _shortest, _longest = pickle.load(block)  # noqa: S301  (Whoosh's format)
-        content = block.read()
-        ids, weights, payloads = pickle.loads(zlib.decompress(content) if compression else content)  # noqa: S301
-        yield ids, 1.0 if weights is None else weights, payloads
-        at += 4 + abs(length)
+
+def _tokens_or_logged(document: Document, schema: Schema) -> DocumentTokens | None:
+    """One document that cannot be analysed must not keep all others from being found."""
+    try:
+        return tokens_of(document, schema)
+    except Exception:
+        logger.exception("Leaving %s out of the index", document.key)
+        return None
 
 
-# --- writing a segment ---------------------------------------------------------------------------------------------
+def _moved(part: Path, generation: Path, schema: fields.Schema) -> list[Any]:
+    """The segments of a part, now files of the generation."""
+    with _files(part) as files:
+        segments: list[Any] = TOC.read(files, INDEX_NAME, schema=schema).segments
+    for segment in segments:
+        name = segment.make_filename(segment.COMPOUND_EXT)
+        (part / name).rename(generation / name)
+    shutil.rmtree(part)
+    return segments
 
 
 @contextmanager
-def _writer(files: _Files, schema: fields.Schema) -> Iterator[DocumentWriter]:
+def _writer(folder: Path, schema: fields.Schema) -> Iterator[DocumentWriter]:
     """A writer; whatever happens, its lock and its files are let go."""
-    try:
-        with files.closed_on_error():
+    with _files(folder) as files:
+        try:
             writer = DocumentWriter(files.open_index(INDEX_NAME, schema), timeout=LOCK_PATIENCE)
-    except LockError as error:
-        raise Unavailable("another process is writing the index") from error
-    try:
-        yield writer
-    except BaseException:
-        with suppress(Exception):
-            writer.cancel()
-        with suppress(Exception):
-            writer.writelock.release()
-        files.close_all()
-        raise
+        except LockError as error:
+            raise Unavailable("another process is writing the index") from error
+        try:
+            yield writer
+        except BaseException:
+            with suppress(Exception):
+                writer.cancel()
+            with suppress(Exception):
+                writer.writelock.release()
+            raise
+
+
+class _Codec(W3Codec):  # type: ignore[misc]
+    """Whoosh names segments by `random`, which anybody may have seeded: a second one of a name overwrites the first."""
+
+    def new_segment(self, storage: Any, indexname: str) -> Any:
+        return SegmentEntry(W3Codec(), indexname, segid=secrets.token_hex(8))
 
 
 class DocumentWriter(SegmentWriter):  # type: ignore[misc]
     """Whoosh's writer, which takes analysed documents and writes whole posting lists.
 
-    Whoosh's way through a tuple per posting, a sort of all of them and four assertions each takes five times as long.
-    The files come out the same: only the buffers of Whoosh's posting writer are filled in another way.
+    Whoosh's own way, a tuple per posting, a sort of all of them, and four assertions each, takes five times as long.
     """
 
     def __init__(self, index: Any, **options: Any) -> None:
-        super().__init__(index, **options)
-        self._inversions: defaultdict[str, Inversion] = defaultdict(Inversion, {PLACES: PlacesInversion()})
-
-    @property
-    def postings(self) -> int:
-        return sum(map(len, self._inversions.values()))
+        super().__init__(index, codec=_Codec(), **options)
+        self._places = PlacesInversion()
+        self._inversions: defaultdict[str, Inversion] = defaultdict(Inversion, {w3.PLACES: self._places})
 
     def add(self, document: Document, tokens: DocumentTokens) -> None:
-        self.perdocwriter.start_doc(self.docnum)
+        lengths = {}
         for channel, weights in tokens.channels.items():
             self._inversions[channel].add(self.docnum, weights, weights.values())
-            self.perdocwriter.add_field(channel, self.schema[channel], None, sum(weights.values()))
+            lengths[channel] = sum(weights.values())
         for name, values in _exact_values(document):
             self._inversions[name].add(self.docnum, values, repeat(1.0, len(values)))
-        self._inversions[PLACES].add_fields(self.docnum, tokens.fields)  # type: ignore[attr-defined]
-        for name, value in _column_values(document):
-            self.perdocwriter.add_column_value(name, self.schema[name].column_type, value)
-        self.perdocwriter.finish_doc()
-        self.docnum += 1
-        self._added = True
+        self._places.add_fields(self.docnum, tokens.fields)
+        self._add_row(lengths, _column_values(document))
 
     def absorb(self, parts: Sequence[Any], chosen: Collection[int]) -> list[Any]:
         """Copy the living documents of these segments into the new one; returns the other segments."""
         for number in chosen:
             if parts[number].doc_count():
-                self._copy(WhooshSegment(Path(self.storage.folder), self.schema, parts[number], Memory()))
+                self._copy(parts[number], _segment(Path(self.storage.folder), parts[number], Memory()))
         return [part for number, part in enumerate(parts) if number not in chosen]
 
-    def _copy(self, segment: WhooshSegment) -> None:
-        start = self.docnum
-        moved = self.write_per_doc(set(self.schema.names()), segment.reader)  # None: no document is left out
-        numbers = np.arange(start, start + segment.size, dtype=np.int32)
-        if moved is not None:
-            numbers[:] = -1
-            numbers[list(moved)] = list(moved.values())
-        for field, token, ids, weights, payloads in segment.all_lists():
-            if payloads:
-                places = places_from(ids, payloads)
-                ids, weights = (places >> np.uint64(32)).astype(np.int32), places.astype(np.uint32)
-            kept = numbers[ids] >= 0
-            self._inversions[field].extend(decoded(token), numbers[ids][kept], weights[kept])
+    def _copy(self, part: Any, segment: W3Segment) -> None:
+        living = [doc for doc in range(segment.size) if not part.is_deleted(doc)]
+        numbers = np.full(segment.size, -1, np.int32)
+        numbers[living] = np.arange(self.docnum, self.docnum + len(living))
+        for doc in living:
+            self._add_row(*self._row(segment, doc))
+        for field in self.schema.names():
+            for token, (ids, weights, positions) in segment.lists(field):
+                if field == w3.PLACES:
+                    ids, weights = np.repeat(ids, weights.astype(np.int64)), np.frombuffer(positions, POSITION)
+                kept = numbers[ids] >= 0
+                self._inversions[field].extend(token, numbers[ids][kept], weights[kept])
+
+    def _row(self, segment: W3Segment, doc: int) -> tuple[dict[str, float], dict[str, Any]]:
+        stored = segment.stored(doc)
+        dates = [name for name in self.schema.names() if name.startswith(w3.date_column(""))]
+        values = {name: int(segment.dates(name.removeprefix(w3.date_column("")))[doc]) for name in dates}
+        lengths = {channel: float(segment.lengths(channel)[doc]) for channel in CHANNELS}
+        return lengths, {w3.VERSION: stored.version, w3.DIGEST: stored.digest.encode(), **values}
+
+    def _add_row(self, lengths: Mapping[str, float], values: Mapping[str, Any]) -> None:
+        self.perdocwriter.start_doc(self.docnum)
+        for channel, length in lengths.items():
+            self.perdocwriter.add_field(channel, self.schema[channel], None, length)
+        for name, value in values.items():
+            self.perdocwriter.add_column_value(name, self.schema[name].column_type, value)
+        self.perdocwriter.finish_doc()
+        self.docnum += 1
         self._added = True
 
     def _flush_segment(self) -> None:
+        """Instead of Whoosh's, which takes the postings from its sorting pool."""
         self.perdocwriter.close()
         for name in sorted(self._inversions):
             inversion = self._inversions.pop(name)
             if len(inversion):
                 self.fieldwriter.start_field(name, self.schema[name])
                 for postings in inversion.lists():
-                    self._write(postings)
+                    self._write(*postings)
                 self.fieldwriter.finish_field()
         self.fieldwriter.close()
 
-    def _write(self, postings: PostingList) -> None:
-        """Lengths are not told to the blocks: Whoosh's own search then takes any document for the shortest possible."""
-        self.fieldwriter.start_term(postings.token)
-        blocks = self.fieldwriter._postwriter
-        for start in range(0, len(postings.ids), BLOCK):
-            if start:
-                blocks._write_block()
-            block = slice(start, start + BLOCK)
-            blocks._ids, blocks._weights = postings.ids[block], postings.weights[block]
-            blocks._values = postings.places[block]
-            blocks._maxweight = max(blocks._weights)
-            blocks._compression = 3 if len(blocks._ids) >= WORTH_COMPRESSING else 0
-        self.fieldwriter.finish_term()
+    def _write(self, token: bytes, ids: list[int], weights: list[float], positions: bytes) -> None:
+        if len(ids) <= w3.INLINED:
+            info = w3.encode_info(ids, weights, inlined=positions)
+        else:
+            file, data = self.fieldwriter._postfile, w3.encode_list(ids, weights, positions)
+            info = w3.encode_info(ids, weights, extent=(file.tell(), len(data)))
+            file.write(data)
+        self.fieldwriter._tindex.add(struct.pack("!H", self.fieldwriter._fieldid) + token, info)
 
 
 def _exact_values(document: Document) -> Iterator[tuple[str, Collection[str]]]:
-    yield scoring.KEY, (document.key,)
-    yield scoring.ACCESS, document.access
+    yield KEY, (document.key,)
+    yield ACCESS, document.access
     for name, values in document.keywords.items():
         yield scoring.keyword_field(name), dict.fromkeys(values)
 
 
-def _column_values(document: Document) -> Iterator[tuple[str, Any]]:
-    yield scoring.KEY, encoded(document.key)
-    yield VERSION, document.version
-    yield DIGEST, document.digest.encode()
-    for name, moment in document.dates.items():
-        yield _date_field(name), scoring.microseconds(moment)
+def _column_values(document: Document) -> dict[str, Any]:
+    dates = {w3.date_column(name): scoring.microseconds(moment) for name, moment in document.dates.items()}
+    return {w3.VERSION: document.version, w3.DIGEST: document.digest.encode(), **dates}

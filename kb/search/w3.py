@@ -1,0 +1,350 @@
+"""Whoosh's files, read and written by whole lists: the format of its W3 codec. Does not import whoosh.
+
+Whoosh 2.7.4 and its forks write and read these same files, but posting by posting, through a Python object for each
+token and one file position for all threads. A list at a time takes a tenth of the time. The parts of a segment's file:
+
+    directory      name -> offset and length of the others, pickled
+    .trm           tokens in order, each with its term info, and a hash table to find one (Bernstein's cdb)
+    .pst           posting lists; short ones stand in the term info instead
+    .NAME.col      one value of fixed width per document
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import struct
+import weakref
+import zlib
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property, wraps
+from hashlib import md5
+from io import BytesIO
+from operator import sub
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from kb.search.base import Corrupt, SearchError, Stored
+from kb.search.inversion import decoded, encoded, places_from
+from kb.search.segments import KEY, NO_DATE, Ids, Memory, Moments, Places, Postings, Segment
+
+PLACES, VERSION, DIGEST = "places", "version", "digest"
+DIGEST_LENGTH = 24
+NO_VERSION = -1
+
+INLINED = 4  # postings in a list, at most, that stands in the term info: most tokens are rare
+BLOCK = 4096  # postings; not Whoosh's 128, as lists are read as a whole
+WORTH_COMPRESSING = 80  # bytes; zlib makes shorter ones longer
+_COMPRESSION = 3  # Whoosh's own
+_MARK = b"W3Bl"
+
+_DIRECTORY = struct.Struct("!q")  # its place, at the start of the file
+_TABLE = struct.Struct("!qi")  # of slots: place, number
+_SLOT = struct.Struct("!Iq")  # hash, place of the entry
+_ENTRY = struct.Struct("!ii")  # length of the key, length of the term info, which follow
+_INFO = struct.Struct("!BfIBBfII")  # inlined?, weight, frequency, lengths, most weight, first and last document
+_EXTENT = struct.Struct("!qi")
+_LENGTH = struct.Struct("!i")
+_TABLES = 256
+_FIRST_ENTRY = 13  # behind the header of the hash file
+_ARRAYS = {"B": "u1", "H": ">u2", "i": ">i4", "I": ">u4", "q": ">i8"}  # Whoosh's type codes
+_MOSTLY_ENOUGH = 96  # bytes of a term info
+_CHUNK = 1 << 16
+
+R = TypeVar("R")
+
+
+def date_column(name: str) -> str:
+    return f"date_{name}"
+
+
+class PostingArrays(NamedTuple):
+    """The documents that hold a token, ascending, its weight in each, and where, if that is kept."""
+
+    ids: Ids
+    weights: npt.NDArray[np.float32]
+    positions: bytes
+
+
+# --- posting lists -------------------------------------------------------------------------------------------------
+# A list is a mark and its blocks. A block is its length (negative: the last one), a pickled header, and the pickled
+# content: differences of document numbers, weights, payloads.
+
+
+def encode_list(ids: Sequence[int], weights: Sequence[float], positions: bytes) -> bytes:
+    """The positions go with the first block, as lists are read as a whole."""
+    starts = range(0, len(ids), BLOCK)
+    blocks = [_block(ids[at : at + BLOCK], weights[at : at + BLOCK], b"" if at else positions) for at in starts]
+    lengths = [len(block) for block in blocks[:-1]] + [-len(blocks[-1])]
+    return _MARK + b"".join(_LENGTH.pack(length) + block for length, block in zip(lengths, blocks, strict=True))
+
+
+def _block(ids: Sequence[int], weights: Sequence[float], positions: bytes) -> bytes:
+    smallest, largest = min(weights), max(weights)
+    kept = tuple(weights) if smallest < largest else None if largest == 1.0 else largest
+    differences = (ids[0], *map(sub, ids[1:], ids))
+    content = pickle.dumps((differences, kept, (positions,) if positions else None), 2)
+    compression = _COMPRESSION if len(content) >= WORTH_COMPRESSING else 0
+    # The shortest and the longest document are not told: Whoosh's own search then takes any for the shortest possible.
+    header = pickle.dumps((len(ids), ids[-1], largest, compression, 0, 0), 2)
+    return header + (zlib.compress(content, compression) if compression else content)
+
+
+def decode_list(data: bytes) -> PostingArrays:
+    differences, weights, payloads = zip(*_contents(data), strict=True)
+    return PostingArrays(
+        np.concatenate([np.cumsum(block, dtype=np.int32) for block in differences]),
+        np.concatenate([_weights(kept, len(block)) for kept, block in zip(weights, differences, strict=True)]),
+        b"".join(payload for block in payloads for payload in block or ()),
+    )
+
+
+def _contents(data: bytes) -> Iterator[tuple[Any, Any, Any]]:
+    if not data.startswith(_MARK):
+        raise ValueError("these are no postings")
+    at, length = len(_MARK), 0
+    while length >= 0:
+        (length,) = _LENGTH.unpack_from(data, at)
+        at += _LENGTH.size
+        block = BytesIO(data[at : at + abs(length)])
+        compression = _unpickled(block)[3]
+        content = block.read()
+        yield _unpickled(BytesIO(zlib.decompress(content) if compression else content))
+        at += abs(length)
+
+
+def _unpickled(stream: BytesIO) -> Any:
+    """Whoosh keeps pickles; `kb.search.generations` has seen to it that nobody else can have written them."""
+    return pickle.load(stream)  # noqa: S301
+
+
+def _weights(kept: Sequence[float] | float | None, count: int) -> npt.NDArray[np.float32]:
+    if kept is None or isinstance(kept, float):
+        return np.full(count, 1.0 if kept is None else kept, np.float32)
+    return np.array(kept, np.float32)
+
+
+# --- term infos ----------------------------------------------------------------------------------------------------
+
+
+def encode_info(
+    ids: Sequence[int], weights: Sequence[float], *, extent: tuple[int, int] | None = None, inlined: bytes = b""
+) -> bytes:
+    """`extent`: where the list stands; without it the list stands here, with `inlined` as its positions."""
+    head = _INFO.pack(not extent, sum(weights), len(ids), 0, 0, max(weights), ids[0], ids[-1])
+    if extent:
+        return head + _EXTENT.pack(*extent)
+    return head + pickle.dumps((tuple(ids), tuple(weights), (inlined,) if inlined else ()), 2)
+
+
+def frequency_of(info: bytes) -> int:
+    return int(_INFO.unpack_from(info)[2])
+
+
+def _inlined(info: bytes) -> PostingArrays:
+    ids, weights, payloads = _unpickled(BytesIO(info[_INFO.size :]))
+    return PostingArrays(np.array(ids, np.int32), np.array(weights, np.float32), b"".join(payloads))
+
+
+_NOTHING = PostingArrays(np.empty(0, np.int32), np.empty(0, np.float32), b"")
+
+
+# --- segments ------------------------------------------------------------------------------------------------------
+
+
+def _guarded(read: Callable[..., R]) -> Callable[..., R]:
+    """Whatever a damaged file leads to has one name."""
+
+    @wraps(read)
+    def guarded(*args: Any) -> R:
+        try:
+            return read(*args)
+        except SearchError:
+            raise
+        except Exception as error:
+            raise Corrupt(f"the index cannot be read: {type(error).__name__}: {error}") from error
+
+    return guarded
+
+
+class W3Segment(Segment):
+    """The file of one segment. Read where the bytes stand, never by a common position: threads need not wait.
+
+    Not mapped into memory: to read behind the end of a mapped file that was cut off kills the process.
+    """
+
+    def __init__(
+        self, path: Path, size: int, total_lengths: Mapping[str, float], length_of_byte: Ids, memory: Memory
+    ) -> None:
+        super().__init__(path.stem, size, memory)
+        self._total_lengths = total_lengths
+        self._length_of_byte = length_of_byte
+        self._file = path.open("rb", buffering=0)
+        weakref.finalize(self, self._file.close)
+        self._open()
+
+    @_guarded
+    def _open(self) -> None:
+        (place,) = _DIRECTORY.unpack(self._at(0, _DIRECTORY.size))
+        listed = _unpickled(BytesIO(self._at(place, os.fstat(self._file.fileno()).st_size - place)))
+        self._parts = {name.removeprefix(self.name): (at["offset"], at["length"]) for name, at in listed.items()}
+        self._postings_place, _ = self._parts[".pst"]
+        self._tokens_place, length = self._parts[".trm"]
+        tail_length = _LENGTH.size + _LENGTH.unpack(self._token_bytes(length - _LENGTH.size, _LENGTH.size))[0]
+        tables = length - tail_length - _TABLES * _TABLE.size
+        self._tables = list(_TABLE.iter_unpack(self._token_bytes(tables, _TABLES * _TABLE.size)))
+        self._entries_end = self._tables[0][0]
+        tail = BytesIO(self._token_bytes(length - tail_length, tail_length))
+        extras = _unpickled(tail)
+        self._fields: dict[str, bytes] = {name: struct.pack("!H", n) for name, n in extras["fieldmap"].items()}
+        self._order = (length - tail_length + tail.tell(), _ARRAYS[extras["indextype"]], extras["indexlen"])
+
+    # --- what the base class wants
+
+    @_guarded
+    def read_postings(self, channel: str, token: str) -> Postings:
+        ids, weights, _ = self._list(self._find(channel, token))
+        return Postings(ids, weights)
+
+    @_guarded
+    def read_places(self, stem: str) -> Places:
+        return places_from(*self._list(self._find(PLACES, stem)))
+
+    @_guarded
+    def frequency(self, channel: str, token: str) -> int:
+        info = self._find(channel, token)
+        return frequency_of(info) if info else 0
+
+    def total_length(self, channel: str) -> float:
+        return float(self._total_lengths.get(channel, 0.0))
+
+    @_guarded
+    def tokens(self, channel: str, prefix: str = "") -> list[tuple[str, int]]:
+        return [(token, frequency_of(info)) for token, info in self._infos(channel, encoded(prefix))]
+
+    @_guarded
+    def read_lengths(self, channel: str) -> npt.NDArray[np.int32]:
+        lengths: npt.NDArray[np.int32] = self._length_of_byte[self._numbers(f"_{channel}_len", "u1", 0)]
+        return lengths
+
+    @_guarded
+    def read_dates(self, name: str) -> Moments:
+        return self._numbers(date_column(name), ">i8", NO_DATE).astype(np.int64)
+
+    @_guarded
+    def read_keys(self) -> list[str]:
+        keys = [""] * self.size
+        for key, info in self._infos(KEY, b""):
+            for doc in self._list(info).ids.tolist():
+                keys[doc] = key
+        return keys
+
+    def stored(self, doc: int) -> Stored:
+        versions, digests = self._column("stored", "", self._read_stored)
+        return Stored(int(versions[doc]), digests[doc].decode())
+
+    @_guarded
+    def _read_stored(self) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+        return self._numbers(VERSION, ">i8", NO_VERSION), self._numbers(DIGEST, f"S{DIGEST_LENGTH}", b"")
+
+    def lists(self, field: str) -> Iterator[tuple[str, PostingArrays]]:
+        """All tokens of a field with their postings: what a merge copies."""
+        return ((token, self._list(info)) for token, info in self._infos(field, b""))
+
+    # --- tokens
+
+    def _find(self, field: str, token: str) -> bytes | None:
+        """The term info of a token: two reads."""
+        if field not in self._fields:
+            return None
+        key = self._fields[field] + encoded(token)
+        wanted = int.from_bytes(md5(key, usedforsecurity=False).digest()[-4:], "big")
+        start, slots = self._tables[wanted & 255]
+        for step in range(slots):
+            slot = ((wanted >> 8) + step) % slots
+            hashed, place = _SLOT.unpack(self._token_bytes(start + slot * _SLOT.size, _SLOT.size))
+            if not place:
+                return None
+            if hashed == wanted and (info := self._info_at(place, key)):
+                return info
+        return None
+
+    def _info_at(self, place: int, key: bytes) -> bytes | None:
+        """The term info of the entry here, if it is this key's."""
+        entry = self._token_bytes(place, _ENTRY.size + len(key) + _MOSTLY_ENOUGH, at_least=_ENTRY.size + len(key))
+        key_length, length = _ENTRY.unpack_from(entry)
+        start = _ENTRY.size + key_length
+        if entry[_ENTRY.size : start] != key:
+            return None
+        info = entry[start : start + length]
+        return info if len(info) == length else self._token_bytes(place + start, length)
+
+    def _infos(self, field: str, prefix: bytes) -> Iterator[tuple[str, bytes]]:
+        """The tokens of a field that begin so, in order."""
+        if field not in self._fields:
+            return
+        start = self._fields[field] + prefix
+        at = bisect_left(self._places, start, key=self._key_at)
+        if at < len(self._places):
+            for key, info in self._entries(int(self._places[at])):
+                if not key.startswith(start):
+                    return
+                yield decoded(key[2:]), info
+
+    @cached_property
+    def _places(self) -> npt.NDArray[Any]:
+        """Where each entry begins, in order."""
+        start, kind, count = self._order
+        return np.frombuffer(self._token_bytes(start, count * np.dtype(kind).itemsize), kind)
+
+    def _key_at(self, place: int) -> bytes:
+        length, _ = _ENTRY.unpack(self._token_bytes(int(place), _ENTRY.size))
+        return self._token_bytes(int(place) + _ENTRY.size, length)
+
+    def _entries(self, place: int) -> Iterator[tuple[bytes, bytes]]:
+        """(key, term info) from here on, read by the chunk."""
+        size = _CHUNK
+        while place < self._entries_end:
+            chunk, at = self._token_bytes(place, min(size, self._entries_end - place)), 0
+            while at + _ENTRY.size <= len(chunk):
+                key_length, length = _ENTRY.unpack_from(chunk, at)
+                start = at + _ENTRY.size
+                if start + key_length + length > len(chunk):
+                    break
+                yield chunk[start : start + key_length], chunk[start + key_length : start + key_length + length]
+                at = start + key_length + length
+            place += at
+            size = _CHUNK if at else 2 * size  # one entry may be longer than a chunk
+
+    # --- bytes
+
+    def _list(self, info: bytes | None) -> PostingArrays:
+        if info is None:
+            return _NOTHING
+        if info[0]:
+            return _inlined(info)
+        offset, length = _EXTENT.unpack_from(info, _INFO.size)
+        found = decode_list(self._at(self._postings_place + offset, length))
+        if found.ids[0] < 0 or found.ids[-1] >= self.size:
+            raise ValueError(f"documents {found.ids[0]} to {found.ids[-1]} in a segment of {self.size}")
+        return found
+
+    def _numbers(self, column: str, kind: str, missing: int | bytes) -> npt.NDArray[Any]:
+        """A column. Whoosh leaves out the whole of it, or the rows at its end, where all is missing."""
+        values = np.full(self.size, missing, kind)
+        written = np.frombuffer(self._at(*self._parts.get(f".{column}.col", (0, 0))), kind)
+        values[: len(written)] = written
+        return values
+
+    def _token_bytes(self, place: int, length: int, *, at_least: int | None = None) -> bytes:
+        return self._at(self._tokens_place + place, length, at_least=at_least)
+
+    def _at(self, place: int, length: int, *, at_least: int | None = None) -> bytes:
+        data = os.pread(self._file.fileno(), length, place)
+        if len(data) < (length if at_least is None else at_least):
+            raise EOFError(f"{self.name} is cut off")
+        return data
