@@ -58,7 +58,7 @@ class ReportForm(forms.Form):
         max_length=TEXT_LENGTH,
         required=False,
         strip=False,
-        widget=forms.Textarea(attrs={"rows": 5, "class": "mono", "spellcheck": "false", "autocapitalize": "off"}),
+        widget=forms.Textarea(attrs={"rows": 4, "class": "mono", "spellcheck": "false", "autocapitalize": "off"}),
     )
     services = forms.ModelMultipleChoiceField(
         queryset=Service.objects.none(),

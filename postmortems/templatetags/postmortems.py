@@ -10,6 +10,7 @@ from django.utils.html import format_html
 
 from kb.templatetags.kb import DAY, in_words, span
 from postmortems.models import ActionItem, Fix, FixUse, Incident, Postmortem
+from postmortems.search import Result
 from postmortems.suggestions import Reason
 
 register = Library()
@@ -102,6 +103,12 @@ def by_field(reasons: Iterable[Reason]) -> list[tuple[str, list[str]]]:
     for reason in reasons:
         fields.setdefault(reason.field, []).append(reason.term)
     return list(fields.items())
+
+
+@register.filter
+def snippet_is_the_fix(result: Result) -> bool:
+    """The snippet is the beginning of what fixed it, which the result shows anyway."""
+    return bool(result.what_fixed_it) and result.snippet_section == "What fixed it" and result.snippet[:1] != "…"
 
 
 @register.filter
