@@ -1,7 +1,7 @@
 """What every search engine must do. A new engine is tested by one file of three lines:
 
     class TestMemoryBackend(SearchBackendContract):
-        def make_backend(self, folder: Path, schema: Schema) -> SearchBackend:
+        def make_backend(self, tmp_path: Path, schema: Schema) -> SearchBackend:
             return MemoryBackend(schema)
 
 An engine that cannot do something overrides that test and says so there; no marks on the tests here, they are shared.
@@ -141,7 +141,7 @@ class SearchBackendContract:
     # How far a score may be from the reference's, relatively: engines may round lengths.
     score_tolerance = 1e-9
 
-    def make_backend(self, folder: Path, schema: Schema) -> SearchBackend:
+    def make_backend(self, tmp_path: Path, schema: Schema) -> SearchBackend:
         """The engine under test, empty, with a folder of its own."""
         raise NotImplementedError
 
@@ -494,6 +494,23 @@ class SearchBackendContract:
 
     # --- order and pages ---
 
+    def test_a_score_is_bm25f(self, empty: SearchBackend) -> None:
+        title, body = SCHEMA.text["title"], SCHEMA.text["body"]
+        empty.apply([document("a", "Pool", body="disk, disk"), document("b", body="disk"), document("c", body="pool")])
+        counts = {"a": 2 * body, "b": body}
+        lengths = {"a": title + 2 * body, "b": body, "c": body}
+        average = sum(lengths.values()) / 3
+
+        page = empty.search(Query(EVERYBODY, Term("disk", weight=0.5)))
+
+        idf = math.log(3 / (2 + 1)) + 1
+        assert keys(page) == {"a", "b"}
+        for hit in page.hits:
+            count = counts[hit.key]
+            normal = 1.2 * (1 - 0.75 + 0.75 * lengths[hit.key] / average)
+            expected = 0.5 * idf * count * (1.2 + 1) / (count + normal)
+            assert hit.score == pytest.approx(expected, rel=self.score_tolerance)
+
     def test_the_title_weighs_more(self, empty: SearchBackend) -> None:
         empty.apply([document("body", "Outage", body="certificate"), document("title", "Certificate", body="outage")])
 
@@ -682,6 +699,7 @@ class SearchBackendContract:
 
     def test_a_short_word_has_one_edit(self, backend: SearchBackend) -> None:
         assert backend.similar_words("disc", access=EVERYBODY) == ["disk"]
+        assert backend.similar_words("dsik", access=EVERYBODY) == ["disk"]
         assert backend.similar_words("dixc", access=EVERYBODY) == []
 
     def test_a_word_is_not_similar_to_itself(self, backend: SearchBackend) -> None:

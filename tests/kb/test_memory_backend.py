@@ -8,5 +8,5 @@ from tests.kb.search_contract import SearchBackendContract
 
 
 class TestMemoryBackend(SearchBackendContract):
-    def make_backend(self, folder: Path, schema: Schema) -> MemoryBackend:
+    def make_backend(self, tmp_path: Path, schema: Schema) -> MemoryBackend:
         return MemoryBackend(schema)
