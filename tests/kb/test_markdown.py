@@ -479,6 +479,7 @@ def test_a_slow_text_does_not_delay_the_others(monkeypatch: pytest.MonkeyPatch) 
     assert was_first
 
 
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")  # Python 3.12 and newer
 def test_a_forked_process_has_a_worker_of_its_own() -> None:
     worker = idle_worker()
     reader, writer = os.pipe()
