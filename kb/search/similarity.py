@@ -32,6 +32,7 @@ class Tuning:
 
     title: float = 6.0  # a word of the title counts so often
     most_common: float = 0.7  # a term in more than this share of all documents says nothing
+    strange: float = 0.35  # what a word that no document holds counts in the yardstick
     synonyms: float = 0.1  # the weight of a word that was not written but means the same
     implied: int = 15  # how many of those at most
     channels: Mapping[str, ChannelTuning] = field(
@@ -124,7 +125,8 @@ def _weigh(
         if frequency <= max(1.0, stats.documents * tuning.most_common):
             idf = max(math.log(stats.documents / (frequency + 1)) + 1, 0.01) if stats.documents else 0.01
             weight = factor * how.weight * (1 + math.log(count)) * idf**how.idf_power
-            weighed.append(Weighed(Term(token, channel, weight), frequency, weight * idf))
+            gain = weight * idf * (1.0 if frequency else tuning.strange)
+            weighed.append(Weighed(Term(token, channel, weight), frequency, gain))
     return weighed
 
 
