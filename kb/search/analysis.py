@@ -19,12 +19,22 @@ from kb.search.folding import CJK, fold, plain
 from kb.search.identifiers import PIECE, identifiers, names_in
 from kb.search.signatures import signatures
 
-__all__ = ["DocumentTokens", "fold", "identifiers", "parts", "signatures", "surface", "tokens_of", "words"]
+__all__ = [
+    "ANALYSIS_VERSION",
+    "DocumentTokens",
+    "fold",
+    "identifiers",
+    "parts",
+    "signatures",
+    "surface",
+    "tokens_of",
+    "words",
+]
 
 # Part of what an index is built for: another number here means that stored tokens no longer fit, and a rebuild.
 ANALYSIS_VERSION = 1
 MAX_WORD = 64
-_REMEMBERED = 60_000  # distinct runs of text kept analysed: about 20 MB, and 95% of a corpus' running text
+_REMEMBERED = 60_000  # distinct runs of text kept analysed: about 25 MB, and most of a corpus' running text
 
 # Words that stand in every English text, and what an apostrophe leaves of them. Words that describe a state in two or
 # three letters (up, down, off, out, over) are kept.
@@ -44,7 +54,6 @@ _HAS_CJK = re.compile(rf"[{CJK}]")
 # HTTPServer -> HTTP, Server; URLs stays whole; PM2021 -> PM, 2021
 _LOWER = r"[^\W0-9A-Z_]"
 _PARTS = re.compile(rf"[A-Z]{{2,}}s(?!{_LOWER})|[A-Z]+(?!{_LOWER})|[A-Z]?{_LOWER}+|[0-9]+")
-_NOTHING: tuple[tuple[str, ...], ...] = ((), (), ())
 _EDGES = ".,;:!?()[]{}<>\"'`*|"
 
 
@@ -86,11 +95,6 @@ def surface(text: str) -> list[str]:
 def parts(text: str) -> list[str]:
     """Stems of the pieces of compound names: `conn` and `pool` of `ConnPool`; nothing of other words."""
     return [part for run in text.split() for part in analysed(run).parts]
-
-
-def is_common(word: str) -> bool:
-    """Whether the word is left out everywhere."""
-    return fold(word) in _COMMON
 
 
 def tokens_of(document: Document, schema: Schema) -> DocumentTokens:
@@ -152,13 +156,16 @@ analysed_word = _Words().__getitem__
 def _analyse(run: str) -> Chunk:
     run = plain(run)
     found = [analysed_word(word) for word in WORD.findall(run)]
-    names = [name for piece in PIECE.findall(run) for name in names_in(piece)]
-    if len(found) == 1:
-        return Chunk(*found[0], tuple(names))
     stems, surface, parts = (
-        (tuple(chain.from_iterable(tokens)) for tokens in zip(*found, strict=True)) if found else _NOTHING
+        found[0]
+        if len(found) == 1
+        else (
+            tuple(stem for word in found for stem in word.stems),
+            tuple(written for word in found for written in word.surface),
+            tuple(part for word in found for part in word.parts),
+        )
     )
-    return Chunk(stems, surface, parts, tuple(names))
+    return Chunk(stems, surface, parts, tuple(name for piece in PIECE.findall(run) for name in names_in(piece)))
 
 
 def _analyse_word(word: str) -> Word:

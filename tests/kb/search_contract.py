@@ -39,6 +39,7 @@ from kb.search.base import (
     Query,
     Schema,
     SearchBackend,
+    Sort,
     Term,
 )
 from kb.search.query import parse
@@ -542,8 +543,9 @@ class SearchBackendContract:
         empty.apply(
             [document(f"pm-{n}", "pool " * (n % 5 + 1), occurred_on=f"2025-01-{n % 7 + 1:02}") for n in range(40)]
         )
-        for sort in ("relevance", "newest", "oldest"):
-            query = Query(EVERYBODY, Term("pool"), sort=sort, sort_date="occurred_on", limit=1000)  # type: ignore[arg-type]
+        sorts: tuple[Sort, ...] = ("relevance", "newest", "oldest")
+        for sort in sorts:
+            query = Query(EVERYBODY, Term("pool"), sort=sort, sort_date="occurred_on", limit=1000)
             whole = [hit.key for hit in empty.search(query).hits]
 
             pages = [empty.search(replace(query, offset=offset, limit=7)) for offset in range(0, 49, 7)]
@@ -558,8 +560,8 @@ class SearchBackendContract:
         assert (beyond.hits, beyond.total) == ((), 3)
 
     def test_sorting_by_date_puts_the_undated_last(self, backend: SearchBackend) -> None:
-        def order(sort: str) -> list[str]:
-            query = Query(EVERYBODY, sort=sort, sort_date="occurred_on")  # type: ignore[arg-type]
+        def order(sort: Sort) -> list[str]:
+            query = Query(EVERYBODY, sort=sort, sort_date="occurred_on")
             return [hit.key for hit in backend.search(query).hits]
 
         assert order("newest") == ["pm-2", "pm-4", "pm-1", "pm-6", "pm-3", "pm-5", "pm-7"]
@@ -645,7 +647,8 @@ class SearchBackendContract:
         )  # fmt: skip
 
         for text in typed:
-            for node in filter(None, (parse(text, {}).node, parse(text, {}).loose)):
+            parsed = parse(text, {})
+            for node in (parsed.node, parsed.loose or EVERYTHING):
                 for access in (ALICE, BOB, CHARLIE):
                     self.assert_same(backend, reference, Query(access, node, facets=("service", "severity", "tag")))
 
