@@ -4,7 +4,7 @@ import re
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kb.search.analysis import fold, identifiers, parts, signatures, surface, tokens_of, words
@@ -42,6 +42,7 @@ def test_one_form_for_many_spellings(written: str, folded: str) -> None:
     assert fold(written) == folded
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_folding_again_changes_nothing(text: str) -> None:
     assert fold(fold(text)) == fold(text)
@@ -305,6 +306,7 @@ def test_hostile_text_is_analysed(text: str) -> None:
         "".join(channel).encode()  # no lone surrogate gets as far as an engine
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_any_text_can_be_analysed_and_always_in_the_same_way(text: str) -> None:
     once = tokens_of(document(title=text, body=text), SCHEMA)

@@ -5,7 +5,7 @@ from html.parser import HTMLParser
 
 import pytest
 from django.utils.safestring import SafeString
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kb.search.highlight import score_of, snippet
@@ -162,6 +162,7 @@ class _Tags(HTMLParser):
         self.text += data
 
 
+@settings(deadline=None)
 @given(st.text(alphabet=st.sampled_from("pol <>&\"'*_[](/é接続.:-x\n") | st.characters()), st.integers(1, 40))
 def test_any_text_makes_safe_html_with_no_tag_but_mark(text: str, words: int) -> None:
     page = _Tags()

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kb.search.analysis import signatures
@@ -365,6 +365,7 @@ typed_by_hand = st.lists(
 ).map(" ".join)
 
 
+@settings(deadline=None)
 @given(typed_by_hand | st.text())
 def test_any_text_is_a_query(text: str) -> None:
     parsed = parse(text)
