@@ -120,14 +120,14 @@ class Prefix:
 
 @dataclass(frozen=True)
 class AllOf:
-    """Documents that match every node; of no nodes: every document."""
+    """Documents that match every node; of no nodes: every document. Adds what they add, and nothing if one fails."""
 
     nodes: tuple[Node, ...]
 
 
 @dataclass(frozen=True)
 class AnyOf:
-    """Documents that match at least one node; of no nodes: none."""
+    """Documents that match at least one node; of no nodes: none. Adds what those that match add."""
 
     nodes: tuple[Node, ...]
 
