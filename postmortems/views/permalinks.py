@@ -10,13 +10,10 @@ from postmortems.models import Fix, Incident, Postmortem
 
 Row = TypeVar("Row", Incident, Postmortem, Fix)
 
-# No id is longer than this: a 64-bit number, and int() refuses texts of thousands of digits.
-REF_LENGTH = 24
-
 
 def by_ref(rows: QuerySet[Row], ref: str) -> Row:
     """The row of `INC-7` (whatever its case) among those the reader may see."""
-    pk = rows.model.pk_of_ref(ref) if len(ref) <= REF_LENGTH else None
+    pk = rows.model.pk_of_ref(ref)
     if pk is None:
         raise Http404(f"No {rows.model.ref_prefix} of that number.")
     return get_object_or_404(rows, pk=pk)
