@@ -6,7 +6,7 @@ FIXTURES = {"db", "transactional_db", "live_server"}
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    touching = [item for item in items if touches_database(item)]
+    touching = [item for item in items if touches_database(item) and not item.get_closest_marker("sqlite")]
     config.hook.pytest_deselected(items=[item for item in items if item not in touching])
     items[:] = touching
 
