@@ -51,7 +51,7 @@ class Inversion:
 
     def add(self, doc: int, tokens: Collection[str], extras: Iterable[float]) -> None:
         """The tokens of a document."""
-        self._tokens.extend([self._numbers[token] for token in tokens])
+        self._tokens.extend(list(map(self._numbers.__getitem__, tokens)))
         self._ids.extend([doc] * len(tokens))
         self._extras.extend(extras)
 

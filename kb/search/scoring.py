@@ -32,7 +32,8 @@ from kb.search.base import (
 )
 from kb.search.segments import ACCESS, K1, KEY, NO_DATE, Floats, Ids, Mask, Moments, Snapshot
 
-MOST_EXPANSIONS = 500  # a prefix that begins more words than this stands for the most frequent of them
+PREFIXED = (SURFACE, IDENTIFIERS)  # where a prefix is looked for
+MOST_EXPANSIONS = 500  # a prefix that begins more tokens than this stands for the most frequent of them
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -229,7 +230,8 @@ class Scorer:
             return Leaf(ids, {node: values})
         if isinstance(node, Phrase):
             return self._phrase(node)
-        ids = _beginning_with(self._snapshot, node.start)
+        holders = [self._snapshot.beginning_with(channel, node.start, MOST_EXPANSIONS) for channel in PREFIXED]
+        ids = np.unique(np.concatenate(holders))
         return Leaf(ids, {Term(node.start, SURFACE): np.ones(len(ids))})
 
     def _bm25(self, term: Term) -> tuple[Ids, Floats]:
@@ -253,15 +255,3 @@ class Scorer:
 
 def idf(documents: int, frequency: int) -> float:
     return math.log(documents / (frequency + 1)) + 1
-
-
-def _beginning_with(snapshot: Snapshot, start: str) -> Ids:
-    found = [
-        (-frequency, channel, token)
-        for channel in (SURFACE, IDENTIFIERS)
-        for token, frequency in snapshot.tokens(channel, start).items()
-    ]
-    mask = np.zeros(snapshot.size, np.bool_)
-    for _, channel, token in nsmallest(MOST_EXPANSIONS, found):
-        mask[snapshot.postings(channel, token).ids] = True
-    return mask.nonzero()[0].astype(np.int32)

@@ -114,8 +114,12 @@ class Segment(ABC):
         """Of all documents, deleted ones included."""
 
     @abstractmethod
-    def tokens(self, channel: str, prefix: str = "") -> Sequence[tuple[str, int]]:
-        """The tokens of a channel that begin so, in order, with their frequencies."""
+    def read_tokens(self, channel: str) -> list[str]:
+        """All tokens of a channel, or values of a keyword field."""
+
+    @abstractmethod
+    def read_beginning_with(self, channel: str, prefix: str, most: int) -> Ids:
+        """Documents that hold a token that begins so; of more tokens than `most`, the most frequent count."""
 
     def postings(self, channel: str, token: str) -> Postings:
         key = (self.name, channel, token)
@@ -124,6 +128,11 @@ class Segment(ABC):
 
     def places(self, stem: str) -> Places:
         found: Places = self._memory.recall((self.name, stem), lambda: self.read_places(stem))
+        return found
+
+    def beginning_with(self, channel: str, prefix: str, most: int) -> Ids:
+        key = (self.name, channel, prefix, str(most))
+        found: Ids = self._memory.recall(key, lambda: self.read_beginning_with(channel, prefix, most))
         return found
 
     def lengths(self, channel: str) -> npt.NDArray[np.int32]:
@@ -139,7 +148,7 @@ class Segment(ABC):
         return found
 
     def vocabulary(self, channel: str) -> list[str]:
-        found: list[str] = self._column("words", channel, lambda: [token for token, _ in self.tokens(channel)])
+        found: list[str] = self._column("words", channel, lambda: self.read_tokens(channel))
         return found
 
     def keys(self) -> list[str]:
@@ -152,7 +161,7 @@ class Segment(ABC):
         return self._columns[kind, name]
 
     def _read_values(self, keyword: str) -> Values:
-        names = [value for value, _ in self.tokens(keyword)]
+        names = self.read_tokens(keyword)
         ids = [self.read_postings(keyword, value).ids for value in names]
         codes = np.repeat(np.arange(len(names), dtype=np.int32), [len(found) for found in ids])
         return Values(names, np.concatenate(ids) if ids else NOBODY, codes)
@@ -208,13 +217,11 @@ class Snapshot:
             total.update({values.names[code]: int(counted[code]) for code in counted.nonzero()[0]})
         return dict(total)
 
-    def tokens(self, channel: str, prefix: str) -> Counter[str]:
-        """Tokens that begin so, with their frequencies."""
-        found: Counter[str] = Counter()
-        for segment in self.segments:
-            for token, frequency in segment.tokens(channel, prefix):
-                found[token] += frequency
-        return found
+    def beginning_with(self, channel: str, prefix: str, most: int) -> Ids:
+        """Documents that hold a token that begins so; in each segment, of the `most` most frequent."""
+        return _joined(
+            [segment.beginning_with(channel, prefix, most) + np.int32(base) for base, segment in self._parts()]
+        )
 
     def keys(self, ids: npt.NDArray[np.integer] | Sequence[int]) -> list[str]:
         docs = np.asarray(ids, np.int64)

@@ -20,6 +20,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property, wraps
 from hashlib import md5
+from heapq import nlargest
 from io import BytesIO
 from operator import sub
 from pathlib import Path
@@ -30,7 +31,7 @@ import numpy.typing as npt
 
 from kb.search.base import Corrupt, SearchError, Stored
 from kb.search.inversion import decoded, encoded, places_from
-from kb.search.segments import KEY, NO_DATE, Ids, Memory, Moments, Places, Postings, Segment
+from kb.search.segments import KEY, NO_DATE, NOBODY, Ids, Memory, Moments, Places, Postings, Segment
 
 PLACES, VERSION, DIGEST = "places", "version", "digest"
 DIGEST_LENGTH = 24
@@ -38,7 +39,7 @@ NO_VERSION = -1
 
 INLINED = 4  # postings in a list, at most, that stands in the term info: most tokens are rare
 BLOCK = 4096  # postings; not Whoosh's 128, as lists are read as a whole
-WORTH_COMPRESSING = 80  # bytes; zlib makes shorter ones longer
+WORTH_COMPRESSING = 512  # bytes; zlib gains little on shorter ones and needs as long for them
 _COMPRESSION = 3  # Whoosh's own
 _MARK = b"W3Bl"
 
@@ -52,6 +53,7 @@ _LENGTH = struct.Struct("!i")
 _TABLES = 256
 _FIRST_ENTRY = 13  # behind the header of the hash file
 _ARRAYS = {"B": "u1", "H": ">u2", "i": ">i4", "I": ">u4", "q": ">i8"}  # Whoosh's type codes
+_PROBES = 4  # slots read at once
 _MOSTLY_ENOUGH = 96  # bytes of a term info
 _CHUNK = 1 << 16
 
@@ -95,12 +97,22 @@ def _block(ids: Sequence[int], weights: Sequence[float], positions: bytes) -> by
 
 
 def decode_list(data: bytes) -> PostingArrays:
-    differences, weights, payloads = zip(*_contents(data), strict=True)
-    return PostingArrays(
-        np.concatenate([np.cumsum(block, dtype=np.int32) for block in differences]),
-        np.concatenate([_weights(kept, len(block)) for kept, block in zip(weights, differences, strict=True)]),
-        b"".join(payload for block in payloads for payload in block or ()),
-    )
+    blocks = [_decoded(*content) for content in _contents(data)]
+    if len(blocks) == 1:
+        return blocks[0]
+    ids, weights, positions = zip(*blocks, strict=True)
+    return PostingArrays(np.concatenate(ids), np.concatenate(weights), b"".join(positions))
+
+
+def _decoded(
+    differences: Sequence[int], kept: Sequence[float] | float | None, payloads: Sequence[bytes] | None
+) -> PostingArrays:
+    ids = np.array(differences, np.int32).cumsum(dtype=np.int32)
+    if kept is None or isinstance(kept, float):
+        weights = np.full(len(ids), 1.0 if kept is None else kept, np.float32)
+    else:
+        weights = np.array(kept, np.float32)
+    return PostingArrays(ids, weights, b"".join(payloads or ()))
 
 
 def _contents(data: bytes) -> Iterator[tuple[Any, Any, Any]]:
@@ -112,20 +124,13 @@ def _contents(data: bytes) -> Iterator[tuple[Any, Any, Any]]:
         at += _LENGTH.size
         block = BytesIO(data[at : at + abs(length)])
         compression = _unpickled(block)[3]
-        content = block.read()
-        yield _unpickled(BytesIO(zlib.decompress(content) if compression else content))
+        yield _unpickled(BytesIO(zlib.decompress(block.read())) if compression else block)
         at += abs(length)
 
 
 def _unpickled(stream: BytesIO) -> Any:
     """Whoosh keeps pickles; `kb.search.generations` has seen to it that nobody else can have written them."""
     return pickle.load(stream)  # noqa: S301
-
-
-def _weights(kept: Sequence[float] | float | None, count: int) -> npt.NDArray[np.float32]:
-    if kept is None or isinstance(kept, float):
-        return np.full(count, 1.0 if kept is None else kept, np.float32)
-    return np.array(kept, np.float32)
 
 
 # --- term infos ----------------------------------------------------------------------------------------------------
@@ -223,8 +228,14 @@ class W3Segment(Segment):
         return float(self._total_lengths.get(channel, 0.0))
 
     @_guarded
-    def tokens(self, channel: str, prefix: str = "") -> list[tuple[str, int]]:
-        return [(token, frequency_of(info)) for token, info in self._infos(channel, encoded(prefix))]
+    def read_tokens(self, channel: str) -> list[str]:
+        return [token for token, _ in self._infos(channel, b"")]
+
+    @_guarded
+    def read_beginning_with(self, channel: str, prefix: str, most: int) -> Ids:
+        infos = [info for _, info in self._infos(channel, encoded(prefix))]
+        lists = [self._list(info).ids for info in nlargest(most, infos, key=frequency_of)]
+        return np.unique(np.concatenate(lists)) if lists else NOBODY
 
     @_guarded
     def read_lengths(self, channel: str) -> npt.NDArray[np.int32]:
@@ -258,20 +269,26 @@ class W3Segment(Segment):
     # --- tokens
 
     def _find(self, field: str, token: str) -> bytes | None:
-        """The term info of a token: two reads."""
+        """The term info of a token: two reads, mostly."""
         if field not in self._fields:
             return None
         key = self._fields[field] + encoded(token)
+        found = (self._info_at(place, key) for place in self._slots(key))
+        return next(filter(None, found), None)
+
+    def _slots(self, key: bytes) -> Iterator[int]:
+        """Where entries of this key's hash stand: from its own slot on, up to an empty one."""
         wanted = int.from_bytes(md5(key, usedforsecurity=False).digest()[-4:], "big")
-        start, slots = self._tables[wanted & 255]
-        for step in range(slots):
-            slot = ((wanted >> 8) + step) % slots
-            hashed, place = _SLOT.unpack(self._token_bytes(start + slot * _SLOT.size, _SLOT.size))
-            if not place:
-                return None
-            if hashed == wanted and (info := self._info_at(place, key)):
-                return info
-        return None
+        start, count = self._tables[wanted & 255]
+        slot, seen = (wanted >> 8) % max(count, 1), 0
+        while seen < count:
+            few = min(_PROBES, count - slot)
+            for hashed, place in _SLOT.iter_unpack(self._token_bytes(start + slot * _SLOT.size, few * _SLOT.size)):
+                if not place:
+                    return
+                if hashed == wanted:
+                    yield place
+            slot, seen = (slot + few) % count, seen + few
 
     def _info_at(self, place: int, key: bytes) -> bytes | None:
         """The term info of the entry here, if it is this key's."""
