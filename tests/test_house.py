@@ -28,7 +28,7 @@ TEMPLATES = {
     for path in sorted((ROOT / folder).rglob("*.html"))
 }
 # Whoosh's own format, in a folder that only its owner may write to: see kb.checks and kb.search.generations.
-UNPICKLING = ("kb/search/blocks.py:", "kb/search/backends/whoosh.py:")
+UNPICKLING = ("kb/search/w3.py:", "kb/search/backends/whoosh.py:")
 
 
 def nodes(kind: type[ast.AST], *, outside: tuple[str, ...] = ()) -> Iterator[tuple[str, ast.AST]]:
@@ -63,9 +63,11 @@ def test_there_is_something_to_read() -> None:
 
 
 def test_whoosh_is_imported_in_one_file() -> None:
+    # And where the benchmark measures Whoosh without us, beside us.
+    measured = "kb/search/benchmark/peers/whoosh_as_it_comes.py"
     files = {place.partition(":")[0] for place, name in imported() if name.partition(".")[0] == "whoosh"}
 
-    assert files == {"kb/search/backends/whoosh.py"}
+    assert files - {measured} == {"kb/search/backends/whoosh.py"}
 
 
 def test_rows_are_saved_by_their_models_only() -> None:
