@@ -5,7 +5,18 @@ from typing import Any
 
 from django.test import Client
 
-from postmortems.models import ActionItem, Fix, FixUse, Incident, Postmortem, Service, Team, User
+from postmortems.models import (
+    ActionItem,
+    Fix,
+    FixUse,
+    Incident,
+    Postmortem,
+    Service,
+    SuggestionRun,
+    SuggestionVerdict,
+    Team,
+    User,
+)
 
 PASSWORD = "correct horse battery staple"
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -60,6 +71,24 @@ def fix_use(of: Fix, where: Incident, outcome: str = "worked", **details: Any) -
 def action_item(title: str = "Alert on pool saturation", **details: Any) -> ActionItem:
     """Needs `postmortem=` or `incident=`."""
     return ActionItem.objects.create(title=title, **details)
+
+
+def suggestion_run(where: Incident | None, *shown: Postmortem | Incident | Fix, **details: Any) -> SuggestionRun:
+    """A panel with these items, best first."""
+    rows = [
+        {"key": row.search_key, "score": 10.0 - n, "confidence": "strong", "parts": {"Words": 10.0 - n}}
+        for n, row in enumerate(shown)
+    ]
+    known = {"at": NOON, "engine": "test", "took_ms": 5.0, "candidates": 40, "abstained": not shown}
+    return SuggestionRun.objects.create(incident=where, shown=rows, **{**known, **details})
+
+
+def verdict(
+    where: Incident, what: Postmortem | Incident | Fix, said: str = "same_cause", **details: Any
+) -> SuggestionVerdict:
+    return SuggestionVerdict.objects.create(
+        incident=where, key=what.search_key, verdict=said, **{"at": NOON, **details}
+    )
 
 
 def signed_in(who: User) -> Client:

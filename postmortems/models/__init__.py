@@ -4,10 +4,12 @@ from postmortems.models.access import Restrictable, Visibility
 from postmortems.models.action_item import ActionItem
 from postmortems.models.catalogue import Service, Tag, Team
 from postmortems.models.fix import Fix, FixUse
+from postmortems.models.glossary import GlossaryEntry
 from postmortems.models.incident import Environment, Incident, Kind, Severity
 from postmortems.models.indexed import Indexed
 from postmortems.models.postmortem import ImportedFile, Postmortem, SectionText
 from postmortems.models.problem import CauseCategory, Problem
+from postmortems.models.suggestion import SuggestionOpening, SuggestionRun, SuggestionVerdict
 from postmortems.models.timeline import TimelineEntry
 from postmortems.models.user import User
 
@@ -17,6 +19,7 @@ __all__ = [
     "Environment",
     "Fix",
     "FixUse",
+    "GlossaryEntry",
     "ImportedFile",
     "Incident",
     "Indexed",
@@ -27,6 +30,9 @@ __all__ = [
     "SectionText",
     "Service",
     "Severity",
+    "SuggestionOpening",
+    "SuggestionRun",
+    "SuggestionVerdict",
     "Tag",
     "Team",
     "TimelineEntry",

@@ -6,7 +6,7 @@ from postmortems.search.changes import changed, gone
 from postmortems.search.documents import SCHEMA, SOURCE, Item
 from postmortems.search.facets import FACETS, Facet, FacetValue
 from postmortems.search.finding import Result, Results, find
-from postmortems.search.likeness import CHANNEL_NAMES, Match, Matches, confidence_of, similar
+from postmortems.search.likeness import CHANNEL_NAMES, Match, Matches, Near, confidence_of, nearest_terms, similar
 from postmortems.search.readers import THE_MACHINE, access_of, hidden_changes
 from postmortems.search.upkeep import prepare_index
 
@@ -21,6 +21,7 @@ __all__ = [
     "Item",
     "Match",
     "Matches",
+    "Near",
     "Result",
     "Results",
     "SearchError",
@@ -30,6 +31,7 @@ __all__ = [
     "find",
     "gone",
     "hidden_changes",
+    "nearest_terms",
     "prepare_index",
     "rebuild_in_background",
     "similar",

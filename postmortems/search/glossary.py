@@ -1,13 +1,17 @@
 """Words of the trade that mean the same: an incident says `k8s`, the postmortem of last year said `Kubernetes`.
 
-One line is a group; any of its members stands for the others, at a low weight, in suggestions only. Never in a search:
-there the reader's word is what counts.
+A group's members stand for one another, at a low weight, in suggestions only. Never in a search: there the reader's
+word is what counts. The table below is what a new installation starts with; from then on the groups are rows, edited in
+the application. An evaluation over files goes by the table, so that its figures do not depend on local edits.
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from kb.search import analysis
+from postmortems.models import GlossaryEntry
+
+Stems = tuple[str, ...]
 
 GROUPS = """
 k8s = kubernetes
@@ -16,8 +20,7 @@ db = database
 oom = out of memory = oomkilled = memory exhausted
 lb = load balancer = loadbalancer = elb = alb
 cert = certificate
-auth = authentication
-authn = authentication
+auth = authn = authentication
 authz = authorization
 login = sign in = log in
 app = application
@@ -69,25 +72,49 @@ node = host
 """
 
 
-def _stems_of(groups: str) -> dict[tuple[str, ...], set[tuple[str, ...]]]:
-    others: dict[tuple[str, ...], set[tuple[str, ...]]] = defaultdict(set)
-    for line in groups.strip().splitlines():
-        members = {tuple(analysis.words(member)) for member in line.split("=")} - {()}
-        for member in members:
-            others[member] |= members - {member}
-    return dict(others)
+class Glossary:
+    """Groups of terms, made ready for looking up."""
+
+    def __init__(self, groups: Iterable[Iterable[str]]) -> None:
+        others: dict[Stems, set[Stems]] = defaultdict(set)
+        for group in groups:
+            members = {tuple(analysis.words(member)) for member in group} - {()}
+            for member in members:
+                others[member] |= members - {member}
+        self._others = dict(others)
+        self._longest = max(map(len, others), default=0)
+
+    def synonyms(self, stems: Sequence[str]) -> Mapping[str, float]:
+        """Stems that stand for something in this text, each with its share: of "out of memory" for OOM, each a half."""
+        implied: dict[str, float] = {}
+        for start in range(len(stems)):
+            for length in range(1, min(self._longest, len(stems) - start) + 1):
+                for other in self._others.get(tuple(stems[start : start + length]), ()):
+                    for stem in other:
+                        implied[stem] = max(implied.get(stem, 0.0), 1 / len(other))
+        return implied
 
 
-_OTHERS = _stems_of(GROUPS)
-_LONGEST = max(map(len, _OTHERS))
+def groups_of(table: str) -> list[list[str]]:
+    """The members of each line of a table like the one above."""
+    return [[member.strip() for member in line.split("=")] for line in table.strip().splitlines()]
 
 
-def synonyms(stems: Sequence[str]) -> Mapping[str, float]:
-    """Stems that stand for something in this text, each with its share: of "out of memory" for OOM each word a half."""
-    implied: dict[str, float] = {}
-    for start in range(len(stems)):
-        for length in range(1, min(_LONGEST, len(stems) - start) + 1):
-            for other in _OTHERS.get(tuple(stems[start : start + length]), ()):
-                for stem in other:
-                    implied[stem] = max(implied.get(stem, 0.0), 1 / len(other))
-    return implied
+def says_nothing(term: str) -> bool:
+    """No word is left of it after analysis: it could never be found in a text."""
+    return not analysis.words(term)
+
+
+DEFAULT = Glossary(groups_of(GROUPS))
+
+_read: tuple[object, Glossary] = (None, DEFAULT)
+
+
+def current() -> Glossary:
+    """The glossary as edited in the application. One small query tells whether it must be read anew."""
+    global _read
+    state = GlossaryEntry.objects.state()
+    if _read[0] != state:
+        # One assignment of both: another thread sees the old pair or the new one.
+        _read = (state, Glossary(entry.members for entry in GlossaryEntry.objects.all()))
+    return _read[1]

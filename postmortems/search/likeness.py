@@ -10,6 +10,7 @@ from kb.search.base import IDENTIFIERS, PARTS, SIGNATURES, WORDS, AnyOf, Query, 
 from kb.search.similarity import KeyTerms
 from postmortems.search import glossary, ranking
 from postmortems.search.documents import Item
+from postmortems.search.glossary import Glossary
 from postmortems.search.reading import texts_of
 
 PAST = {"kind": ("postmortem", "incident")}
@@ -31,6 +32,7 @@ class Matches:
     matches: tuple[Match, ...]
     key_terms: KeyTerms
     candidates: int  # documents that were compared, similar or not
+    scope: Query  # which documents those were: of this reader, and of the time before
 
 
 def similar(
@@ -43,14 +45,15 @@ def similar(
     happening_now: bool = False,
     limit: int = 10,
     backend: SearchBackend | None = None,
+    words: Glossary = glossary.DEFAULT,
 ) -> Matches:
     """Past postmortems and incidents that are like this text (or incidents in progress), best first.
 
-    `before`: only what was known before that moment. `exclude`: search keys, the incident itself among them.
-    Raises SearchError when the index cannot answer.
+    `before`: only what was known before that moment. `exclude`: search keys, the incident itself among them. `words`:
+    which ones mean the same. Raises SearchError when the index cannot answer.
     """
     index = backend or engine.backend()
-    found = similarity.key_terms(title, text, index.term_stats, ranking.TUNING, glossary.synonyms)
+    found = similarity.key_terms(title, text, index.term_stats, ranking.TUNING, words.synonyms)
     scope = Query(
         access=access,
         filters=NOW if happening_now else PAST,
@@ -60,11 +63,34 @@ def similar(
         limit=0,
     )
     hits = index.search(_asking(scope, found, limit)).hits if found.terms else ()
-    return Matches(tuple(Match(hit.key, hit.score, hit.parts) for hit in hits), found, index.search(scope).total)
+    return Matches(tuple(Match(hit.key, hit.score, hit.parts) for hit in hits), found, index.search(scope).total, scope)
 
 
 def _asking(scope: Query, found: KeyTerms, limit: int) -> Query:
     return replace(scope, node=AnyOf(found.terms), limit=limit, explain=True)
+
+
+@dataclass(frozen=True)
+class Near:
+    """A word of the text, as it was written, and how many of the compared documents hold it."""
+
+    term: str
+    documents: int
+
+
+LOOKED_UP, NEAREST = 12, 4  # of the words that say most so many are counted, and so many told
+
+
+def nearest_terms(found: Matches, text: str, *, backend: SearchBackend | None = None) -> tuple[Near, ...]:
+    """The rarest words of a text that is like nothing, of those that some compared document holds.
+
+    Each is counted within the scope: the frequencies of the whole index know of documents that this reader may not see.
+    """
+    index, said = backend or engine.backend(), set(analysis.words(text))
+    terms = [term for term in found.key_terms.terms if term.channel == WORDS and term.token in said][:LOOKED_UP]
+    counted = [(index.search(replace(found.scope, node=term)).total, term) for term in terms]
+    rarest = sorted((count, term.token, term) for count, term in counted if count)[:NEAREST]
+    return tuple(Near(found.key_terms.written[term.channel, term.token], count) for count, _, term in rarest)
 
 
 CHANNEL_NAMES = {WORDS: "Words", PARTS: "Names", IDENTIFIERS: "Names", SIGNATURES: "Log lines"}

@@ -381,3 +381,21 @@ def test_what_is_open_to_all_is_what_every_signed_in_reader_sees(readers: dict[s
 
     for model in (Incident, Postmortem, Fix):
         assert set(model.objects.open_to_all()) == set(model.objects.visible_to(stranger))
+
+
+# --- suggestions ---
+
+
+def test_a_verdict_and_a_run_are_hidden_with_their_incident(readers: dict[str, Any]) -> None:
+    incident, secret, postmortem = factory.incident(), restricted_incident(readers["alice"]), factory.postmortem()
+
+    assert seen_by(factory.verdict(incident, postmortem), readers) == EVERYONE
+    assert seen_by(factory.verdict(secret, postmortem), readers) == ONLY_ALICE
+    assert seen_by(factory.suggestion_run(incident), readers) == EVERYONE
+    assert seen_by(factory.suggestion_run(secret, user=readers["charlie"]), readers) == ONLY_ALICE
+
+
+def test_a_run_without_an_incident_is_seen_by_who_asked(readers: dict[str, Any]) -> None:
+    assert seen_by(factory.suggestion_run(None, user=readers["bob"]), readers) == {"bob"}
+    assert seen_by(factory.suggestion_run(None, user=readers["switched off"]), readers) == set()
+    assert seen_by(factory.suggestion_run(None), readers) == set()

@@ -17,12 +17,15 @@ from postmortems.models import (
     ActionItem,
     Fix,
     FixUse,
+    GlossaryEntry,
     Incident,
     Postmortem,
     Problem,
     SectionText,
     Service,
     Severity,
+    SuggestionOpening,
+    SuggestionVerdict,
     Tag,
     Team,
     TimelineEntry,
@@ -62,6 +65,8 @@ FORBIDDEN: dict[str, tuple[Row, dict[str, Any]]] = {
     "wont_do_has_a_reason": (lambda: factory.action_item(incident=factory.incident()), {"state": "wont_do"}),
     "action_item_state_is_known": (lambda: factory.action_item(incident=factory.incident()), {"state": "maybe"}),
     "problem_state_is_known": (lambda: Problem.objects.create(title="Pool"), {"state": "forgotten"}),
+    "verdict_is_known": (lambda: factory.verdict(factory.incident(), factory.postmortem()), {"verdict": "maybe"}),
+    "glossary_entry_has_two_terms": (lambda: GlossaryEntry.objects.create(terms="pager\nbeeper"), {"terms": "pager"}),
     "timeline_entry_has_one_home": (lambda: entry(incident=factory.incident()), {"incident": None}),
 }
 
@@ -79,6 +84,16 @@ DOUBLE: dict[str, Callable[[], list[models.Model]]] = {
     "one_outcome_per_fix_and_incident": lambda: two(
         FixUse, fix=factory.fix(), incident=factory.incident(), outcome="worked", at=NOON
     ),
+    "one_opening_per_run_and_item": lambda: two(
+        SuggestionOpening, run=factory.suggestion_run(factory.incident()), key="postmortem:1", at=NOON
+    ),
+    "one_verdict_per_incident_and_item": lambda: two(
+        SuggestionVerdict, incident=factory.incident(), key="postmortem:1", verdict="same_cause", at=NOON
+    ),
+    "one_glossary_entry_per_group": lambda: [
+        GlossaryEntry(terms="pager\nbeeper"),
+        GlossaryEntry(terms="Pager\nBEEPER"),
+    ],
     "one_incident_per_dedup_key": lambda: two(Incident, title="x", started_at=NOON, source="pager", dedup_key="7"),
 }
 
