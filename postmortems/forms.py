@@ -43,6 +43,7 @@ class ReportForm(forms.Form):
     title = forms.CharField(
         label="What is broken?",
         max_length=TITLE_LENGTH,
+        error_messages={"required": "Say in a few words what is broken."},
         widget=forms.TextInput(attrs={"placeholder": "Checkout answers 503", "autocomplete": "off"}),
     )
     symptoms = forms.CharField(

@@ -62,7 +62,7 @@ def incident_suggestions(request: HttpRequest) -> HttpResponse:
     """The suggestion panel for what is typed so far."""
     report = DeclareForm(request.POST).report()
     found = suggestions.suggest(report, user=request.user)
-    return render(request, "postmortems/_suggestions.html", {"found": found, "report": report})
+    return render(request, "postmortems/_suggestions_live.html", {"found": found, "report": report})
 
 
 @require_safe

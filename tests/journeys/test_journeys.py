@@ -239,3 +239,16 @@ def test_nothing_scrolls_sideways_on_a_small_screen(chromium: Browser, site: str
                 wide.append(path[:60])
 
     assert wide == []
+
+
+def test_on_a_phone_a_line_says_that_there_is_something_below(
+    chromium: Browser, site: str, alice: User, earlier: dict[str, object]
+) -> None:
+    with chromium.new_context(base_url=site, viewport={"width": 320, "height": 720}) as context:
+        page = signed_in(context, site, alice)
+        page.goto("/incidents/new/")
+        expect(page.locator("#found")).to_be_empty()
+        page.get_by_label("What is broken?").press_sequentially("Checkout pool timeout")
+
+        page.get_by_role("link", name="See what looks like this").click()
+        expect(page.locator("#suggestions article").first).to_be_in_viewport()

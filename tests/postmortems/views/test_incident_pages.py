@@ -64,7 +64,7 @@ class TestDeclaring:
     @pytest.mark.parametrize(
         ("wrong", "said"),
         [
-            ({"title": ""}, "This field is required."),
+            ({"title": ""}, "Say in a few words what is broken."),
             ({"title": "x" * 10_000}, "at most 300 characters"),
             ({"title": "NUL \x00"}, "Null characters are not allowed."),
             ({"severity": "sev9"}, "Select a valid choice."),
@@ -127,7 +127,7 @@ class TestSuggestingWhileDeclaring:
         assert "Half of the orders fail." in answer.text and "upstream timed out" in answer.text
         assert re.search('value="checkout"[^>]* checked', answer.text)
         assert re.search('value="sev2"[^>]* checked', answer.text)
-        assert "This field is required." not in answer.text
+        assert "errorlist" not in answer.text
 
     def test_a_piece_is_answered_whatever_is_typed_so_far(self, as_alice: Client) -> None:
         for typed in (

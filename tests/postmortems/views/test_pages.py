@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from html.parser import HTMLParser
 from itertools import pairwise
 from typing import Any
 
@@ -267,6 +268,74 @@ def test_no_page_has_inline_scripts_or_styles(alice: User) -> None:
     for address in addresses:
         text = client.get(address).text
         assert not re.search(r"<style|<script(?![^>]*src=)|\sstyle=|\son[a-z]+=", text), address
+
+
+class Tags(HTMLParser):
+    """Collects what is wrong with the tags of a page: unclosed, closed twice, odd attributes, one id twice."""
+
+    VOID = frozenset({"meta", "link", "input", "br", "hr", "img", "path", "rect"})
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.ids: set[str] = set()
+        self.wrong: list[str] = []
+        self.feed(text)
+        self.wrong += [f"<{tag}> is never closed" for tag in self.open]
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag not in self.VOID:
+            self.open.append(tag)
+        for name, value in attrs:
+            if not re.fullmatch(r"[a-zA-Z][\w:-]*", name):
+                self.wrong.append(f"<{tag} {name}>")
+            if name == "id" and value in self.ids:
+                self.wrong.append(f"id {value} twice")
+            elif name == "id":
+                self.ids.add(value or "")
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag not in self.VOID:
+            self.wrong.append(f"<{tag}/>")
+
+    def handle_endtag(self, tag: str) -> None:
+        if not self.open or self.open.pop() != tag:
+            self.wrong.append(f"</{tag}> closes something else")
+
+
+def test_pages_are_well_formed(alice: User, learn: Any) -> None:
+    incident, old = factory.incident("Checkout answers 503", services=("Checkout",)), factory.incident("Mail is late")
+    postmortem = factory.postmortem(
+        "Checkout answered 503",
+        services=("Checkout",),
+        owner=alice,
+        sections={"summary": "Down. ", "what_fixed_it": "A restart."},
+    )
+    fix = factory.fix(postmortem=postmortem, commands="x", risk="`x`", undo="y", steps="1. z")
+    factory.fix_use(fix, incident, note="note")
+    factory.action_item(postmortem=postmortem, owner=alice)
+    factory.action_item(incident=incident, owner=alice)
+    learn(incident, postmortem, fix, old, *(factory.postmortem(f"Disk {n} of mail filled up") for n in range(20)))
+    client = factory.signed_in(alice)
+    rows = [row.get_absolute_url() for row in (incident, old, postmortem, fix)]
+    more = [
+        "/search/?q=503",
+        "/search/?q=zzyzx&kind=fix",
+        "/incidents/new/?title=checkout+503",
+        f"{rows[0]}edit/",
+        "/nothing/",
+    ]
+
+    wrong = {
+        address: tags.wrong
+        for address in [*(reverse(name) for name in LISTS), *rows, *more]
+        if (tags := Tags(client.get(address).text)).wrong
+    }
+    piece = client.post("/incidents/suggestions/", {"title": "checkout 503"})
+
+    assert wrong == {}
+    assert Tags(piece.text).wrong == []
+    assert "Checkout answered 503" in piece.text  # else the piece was looked at without a suggestion in it
 
 
 def test_headings_start_at_one_and_leave_none_out(alice: User) -> None:
