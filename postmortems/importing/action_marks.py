@@ -159,7 +159,7 @@ def with_marks(action: ParsedAction, text: str) -> tuple[ParsedAction, str]:
             break
     if not action.owner and (match := _MENTION.search(text)):
         action = replace(action, owner=match["who"])
-    return action, text.strip()
+    return action, text.strip().rstrip(" ,;")
 
 
 def _with_edge_word(action: ParsedAction, text: str) -> tuple[ParsedAction, str]:

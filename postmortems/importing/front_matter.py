@@ -17,6 +17,7 @@ from postmortems.importing.reading import Line, lines_of
 MAX_BLOCK = 100_000  # characters
 MAX_DEPTH = 6
 _KEY = re.compile(r"""["']?\w[\w .-]{0,60}["']?[ \t]*:(?:\s|$)""")
+_NO_TEXT = re.compile("[\0\ud800-\udfff]")  # by way of "\\0" and "\\ud800"; no database stores them
 _EMPTY = ("~", "null", "Null", "NULL")
 
 
@@ -104,6 +105,8 @@ class _Builder:
             raise Unreadable("front matter: anchors and aliases (& and *) are not allowed", line)
         if tag := getattr(event, "tag", None):
             raise Unreadable(f"front matter: tags ({tag}) are not allowed", line)
+        if isinstance(event, yaml.ScalarEvent) and _NO_TEXT.search(event.value):
+            raise Unreadable("front matter: a character that is no text", line)
         if isinstance(event, yaml.CollectionStartEvent) and depth >= MAX_DEPTH:
             raise Unreadable(f"front matter: nested more than {MAX_DEPTH} deep", line)
 
@@ -138,7 +141,7 @@ class _Builder:
         return key if depth > 1 else ""
 
     def _keep_raw(self) -> None:
-        ends = [line for _, line in self.starts[1:]] + [len(self.lines)]
+        ends = [*(line for _, line in self.starts[1:]), len(self.lines)][: len(self.starts)]
         for (key, start), end in zip(self.starts, ends, strict=True):
             self.values[key].raw = "\n".join(line.text for line in self.lines[start:end]).rstrip()
 

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from postmortems.importing.base import ACTIONS, TIMELINE
 from postmortems.importing.inline import DASH, one_line
@@ -53,7 +54,7 @@ PART = {
     "impact": """customer impact, user impact, business impact, impact on customers, impact on users, affected
         services, affected systems, affected users, affected customers, scope, scope of impact, blast radius,
         damage, services affected, service impact, symptoms, what was the impact""",
-    "detection": """monitoring, alerting, time to detect, time to detection, discovery, detection and alerting,
+    "detection": """monitoring, alerting, discovery, detection and alerting,
         detection and response""",
     "trigger": "leadup, lead up, what changed, change that caused it",
     "contributing_factors": """fault, five whys, 5 whys, the five whys, the 5 whys, root cause analysis, root causes
@@ -104,6 +105,7 @@ class Known:
     stays: bool
 
 
+@lru_cache(maxsize=10_000)  # the same few dozen words, asked for again and again
 def canonical(heading: str) -> str:
     """`**2. Lessons Learned:** 🎓` -> `lesson learned`."""
     text = (

@@ -13,6 +13,7 @@ _REFERENCE = re.compile(r"!?\[([^\[\]\n]{1,500})\]\[[^\[\]\n]{0,200}\]")
 _AUTOLINK = re.compile(r"<(https?://[^<>\s]{1,1000}|[\w.+-]{1,60}@[\w.-]{1,100})>")
 _STRONG = re.compile(r"(?<![\w*])(\*{1,3})(?=[^\s*])([^*\n]{1,500})(?<=[^\s*])\1(?![\w*])")
 _STRONG_ = re.compile(r"(?<!\w)(_{1,3})(?=[^\s_])([^_\n]{1,500})(?<=[^\s_])\1(?!\w)")
+_HAS_MARKS = re.compile(r"[\[<*_\\&]")
 _BREAK = re.compile(r"<br ?/?>", re.IGNORECASE)
 _ESCAPE = re.compile(r"\\([\\`*_{}\[\]()#+.!|<>~-])")
 _URL = re.compile(r"https?://[^\s<>()\[\]\"'`|]+[^\s<>()\[\]\"'`|.,;:!?]")
@@ -28,6 +29,8 @@ _ABBREVIATION = re.compile(
 
 def plain(text: str) -> str:
     """The words, with the address of a link behind its text; code keeps its backticks."""
+    if not _HAS_MARKS.search(text):
+        return text.strip()
     text = _BREAK.sub("\n", text)
     text = _LINK.sub(_spell_out, text)
     text = _REFERENCE.sub(r"\1", text)
@@ -50,6 +53,10 @@ def first_url(text: str, limit: int = 500) -> str:
     """The first web address in it, if it fits."""
     match = _URL.search(text)
     return match.group() if match and len(match.group()) <= limit else ""
+
+
+def without_urls(text: str) -> str:
+    return _URL.sub(" ", text)
 
 
 def sentences(text: str) -> list[str]:

@@ -1,5 +1,6 @@
 """Reads the parts of a document that hold its metadata and its people: lines, lists and tables of labels."""
 
+import re
 from collections.abc import Sequence
 
 from postmortems import sections
@@ -12,6 +13,7 @@ from postmortems.importing.outline import label_of
 from postmortems.importing.tables import Table, table_of
 
 LEFT_OVER = "left over"
+_LIST_MARK = re.compile(r"\A[ \t]*[-*+][ \t]+")
 
 
 class DataReader:
@@ -44,7 +46,7 @@ class DataReader:
         return "\n".join(self.left).strip("\n")
 
     def only_labels_left(self) -> bool:
-        return all(not line.strip() or label_of(line.lstrip(" -*+")) for line in self.left)
+        return all(not line.strip() or label_of(_LIST_MARK.sub("", line)) for line in self.left)
 
     def keep(self, block: Block) -> None:
         """A block that is no metadata."""
@@ -57,7 +59,11 @@ class DataReader:
     def _pair(self, raw: str, text: str, label: str, values: list[str]) -> None:
         place = self._place_of(label, [value for value in values if value.strip()]) if label else ""
         if place:
-            self.pieces.append(Piece(raw, place))
+            # The label of a section's text says what the section's heading says.
+            start = raw.find(values[0]) if place in sections.BY_KEY and values[0] else 0
+            self.pieces += (
+                [Piece(raw[:start], STRUCTURE), Piece(raw[start:], place)] if start > 0 else [Piece(raw, place)]
+            )
         elif text.strip(" \t-*+|"):
             self._keep(raw, text)
         else:

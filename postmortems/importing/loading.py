@@ -5,16 +5,17 @@ from dataclasses import dataclass
 
 from postmortems.importing import front_matter, markdown_file
 from postmortems.importing.base import ParsedPostmortem, Unreadable
-from postmortems.importing.blocks import Kind, blocks_of
+from postmortems.importing.blocks import Kind, blocks_of, is_delimiter
 from postmortems.importing.folders import Found, LeftOut, stem_and_ending
 from postmortems.importing.headings import known
 from postmortems.importing.metadata import field_of
+from postmortems.importing.outline import label_of
 from postmortems.importing.reading import Source, lines_of, read
 
 # What templates hold where the text is to come.
 _PLACEHOLDER = re.compile(
     r"<[^<>\n]{1,200}>|\{\{[^{}\n]{0,200}\}\}|\[[^\[\]\n]{0,200}\](?!\()|\b(?:todo|tbd|tba|fixme|none|n/a)\b|"
-    r"\b[xyz]{3,}\b|\b20[xy]{2}\b|\b[y]{4}-mm-dd\b|\bhh:mm\b",
+    r"\b(?:20[xy]{2}|[xyz]{3,})(?:[-/]mm[-/]dd)?\b|\bhh:mm\b",
     re.IGNORECASE,
 )
 
@@ -63,8 +64,20 @@ def _is_unfilled(parsed: ParsedPostmortem) -> bool:
 
 
 def _says_something(text: str) -> bool:
-    lines = [line for line in _without_comments(text).split("\n") if not line.lstrip().startswith("#")]
-    return any(character.isalnum() for character in _PLACEHOLDER.sub(" ", "\n".join(lines)))
+    """Beside headings, labels, heads of tables and placeholders."""
+    lines = _without_comments(text).split("\n")
+    said = [
+        _without_label(line)
+        for line, below in zip(lines, [*lines[1:], ""], strict=True)
+        if not line.lstrip().startswith("#") and not ("|" in below and is_delimiter(below))
+    ]
+    return any(character.isalnum() for character in _PLACEHOLDER.sub(" ", "\n".join(said)))
+
+
+def _without_label(line: str) -> str:
+    text = line.lstrip(" \t-+")
+    label = label_of(text.removeprefix("* "))
+    return label.rest if label else text
 
 
 def _without_comments(text: str) -> str:

@@ -13,7 +13,7 @@ from postmortems.importing import fixes, front_matter
 from postmortems.importing.base import FIELD, ParsedFix, ParsedPostmortem, Piece, Unreadable
 from postmortems.importing.blocks import Block, Kind, blocks_of, name_of
 from postmortems.importing.headings import NARRATIVE, SUMMARY, canonical, known
-from postmortems.importing.inline import one_line, sentences, shorten, title_of
+from postmortems.importing.inline import one_line, sentences, shorten, title_of, without_urls
 from postmortems.importing.metadata import Metadata
 from postmortems.importing.outline import PREAMBLE, Part, parts_of
 from postmortems.importing.parts import DEFINITION, SUPPORTING, PartRead, PartReader, Text
@@ -69,7 +69,7 @@ class _Document:
                 continue
             if key.lower() == "visibility":
                 raise Unreadable("front matter: visibility is neither `open` nor `restricted`", value.line)
-            left.append(f"```yaml\n{value.raw}\n```" if value.is_deep else f"- {key}: {_linked(value.text)}")
+            left.append(f"```yaml\n{value.raw}\n```" if value.is_deep else f"- {_as_words(key)}: {_linked(value.text)}")
         if left:
             self._write(Text(SUPPORTING, "\n".join(left)))
 
@@ -122,6 +122,7 @@ class _Document:
     def _place_definitions(self, definitions: Sequence[Block]) -> Mapping[str, str]:
         """`[name]: address` goes below each text that uses it; one that only rows use is kept as a line of text."""
         places: dict[str, str] = {}
+        unused: list[str] = []
         for block in definitions:
             name = name_of(block)
             mark = f"[{name}]".lower()
@@ -129,8 +130,10 @@ class _Document:
             for key in users:
                 self.texts[key].append(block.text)
             if not users:
-                self._write(Text(SUPPORTING, "- \\" + block.text.strip()))
+                unused.append("- \\" + block.text.strip())
             places[DEFINITION + name] = users[0] if users else SUPPORTING
+        if unused:
+            self._write(Text(SUPPORTING, "\n".join(unused)))
         return places
 
     # --- all together ---
@@ -188,13 +191,18 @@ class _Document:
         if first_moment:
             return first_moment.date()
         for text in (title, self.name, *sentences(one_line(texts.get(SUMMARY, "")))[:6], _opening(texts)):
-            if day := date_in(text):
+            if day := date_in(without_urls(text)):  # the date in an address is of a page
                 return day
         return self.metadata.published.date() if self.metadata.published else None
 
 
 def _opening(texts: Mapping[str, str]) -> str:
     return one_line(texts.get(NARRATIVE, "")[:2000])
+
+
+def _as_words(key: str) -> str:
+    words = key.replace("_", " ")
+    return words[:1].upper() + words[1:]
 
 
 def _linked(text: str) -> str:

@@ -110,8 +110,16 @@ class _Outline:
             self._inside(above, block)
             return
         key, stays = (key, stays) if key else (NARRATIVE, True)
+        self._is_it_a_mere_container(block)
         self.parts.append(Part(key, block, stays))
         self.open.append((block.level, key))
+
+    def _is_it_a_mere_container(self, below: Block) -> None:
+        """An unknown heading with nothing but other headings below it says nothing of its own."""
+        part = self.parts[-1]
+        is_bare = all(block.kind in (Kind.BLANK, Kind.RULE) for block in part.blocks)
+        if part.key == NARRATIVE and part.heading and is_bare and part.heading.level < below.level:
+            part.stays = False
 
     def _inside(self, above: str, block: Block) -> None:
         """An unknown heading stays in the text of the heading above it."""

@@ -180,6 +180,8 @@ def _rows_read(part: Part, pieces: list[Piece], stays: bool) -> PartRead:
     left = "".join(piece.raw for piece in pieces if piece.place == NARRATIVE)
     body = left.replace("\r\n", "\n").replace("\r", "\n").strip("\n")
     is_kept = stays or any(character.isalnum() for character in body)
+    if not is_kept:
+        pieces = [Piece(piece.raw, STRUCTURE) if piece.place == NARRATIVE else piece for piece in pieces]
     read = PartRead(_heading(part, NARRATIVE if is_kept else STRUCTURE) + pieces)
     if is_kept:
         heading = part.heading.text if part.heading else ""

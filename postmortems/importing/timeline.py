@@ -204,7 +204,7 @@ class TimelineReader:
         day = moment.day or self.day
         if day is None:
             return None
-        zone = moment.zone or self.zone
+        zone = self.zone = moment.zone or self.zone
         if moment.at is None:
             return self._some_time_on(day, zone)
         at = datetime.combine(day, moment.at, zone)
