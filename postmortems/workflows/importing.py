@@ -127,3 +127,111 @@ class _Run:
         self.labels = labels
         self.writer = RowWriter(options.at, options.owner, options.status)
         self.taken: dict[str, _Taken] = {}
+
+    def batch(self, entries: Iterable[Found | LeftOut]) -> list[Outcome]:
+        # Read and rendered before the transaction begins: nobody waits for that.
+        loaded = [self._load(entry) for entry in entries]
+        with transaction.atomic():
+            done = [item if isinstance(item, Outcome) else self._store(item) for item in loaded]
+            if touched := self.writer.take_touched():
+                search.changed(*touched)
+            search.gone(*self.writer.take_gone())
+        return done
+
+    def _load(self, entry: Found | LeftOut) -> Prepared | Outcome:
+        if isinstance(entry, LeftOut):
+            return Outcome(entry.label, SKIPPED if entry.is_fault else IGNORED, reason=entry.reason)
+        try:
+            loaded = load(entry)
+        except Unreadable as error:
+            return Outcome(entry.label, SKIPPED, reason=error.reason, line=error.line)
+        except Exception as error:
+            logger.exception("Reading %s for the import", entry.label)
+            return Outcome(entry.label, SKIPPED, reason=f"a defect of the import: {error!r}")
+        if isinstance(loaded, LeftOut):
+            return Outcome(loaded.label, IGNORED, reason=loaded.reason)
+        return Prepared.of(loaded)
+
+    def _store(self, prepared: Prepared) -> Outcome:
+        label = prepared.loaded.found.label
+        try:
+            with transaction.atomic():
+                return self._decide(prepared)
+        except (DomainError, DatabaseError, ValueError) as error:
+            logger.exception("Storing %s", label)
+            self.writer.forget()
+            return Outcome(label, SKIPPED, title=prepared.loaded.parsed.title, reason=f"cannot be stored: {error}")
+
+    def _decide(self, prepared: Prepared) -> Outcome:
+        loaded = prepared.loaded
+        known = self._known(loaded)
+        if twin := self._twin(loaded, known):
+            is_same = twin.content_hash == loaded.source.content_hash
+            reason = f"the same postmortem as {twin.label}" + ("" if is_same else ", but with another text")
+            return self._outcome(loaded, IGNORED if is_same else SKIPPED, reason=reason)
+        if known is None:
+            return self._create(prepared)
+        if known.content_hash == loaded.source.content_hash:
+            self.writer.remember_place(known, loaded, dry_run=self.options.dry_run)
+            return self._outcome(loaded, UNCHANGED, known.postmortem)
+        return self._update(prepared, known)
+
+    def _twin(self, loaded: Loaded, known: ImportedFile | None) -> _Taken | None:
+        """A file of this run that is the same postmortem already. From now on this one is."""
+        names = [identity_of(loaded), f"bytes:{loaded.source.content_hash}"]
+        names += [known.identity] if known else []
+        twin = next((self.taken[name] for name in names if name in self.taken), None)
+        for name in names:
+            self.taken.setdefault(name, _Taken(loaded.found.label, loaded.source.content_hash))
+        return twin
+
+    def _create(self, prepared: Prepared) -> Outcome:
+        if self.options.dry_run:
+            return self._outcome(prepared.loaded, CREATED)
+        return self._outcome(prepared.loaded, CREATED, self.writer.create(prepared))
+
+    def _update(self, prepared: Prepared, known: ImportedFile) -> Outcome:
+        postmortem = known.postmortem
+        if not known.identity.startswith("uuid:") and _is_another(known, prepared.loaded):
+            reason = f"another document than {postmortem.ref}, which came from a file of this name: rename one of them"
+            return self._outcome(prepared.loaded, CONFLICT, postmortem, reason=reason)
+        is_edited = fingerprint_of(postmortem) != known.fingerprint
+        if is_edited and not self.options.force:
+            reason = f"{postmortem.ref} was edited here since the last import, and the file has changed too (--force)"
+            return self._outcome(prepared.loaded, CONFLICT, postmortem, reason=reason)
+        if not self.options.dry_run:
+            self.writer.update(known, prepared, keep_other_fixes=is_edited)
+        return self._outcome(prepared.loaded, UPDATED, postmortem)
+
+    def _known(self, loaded: Loaded) -> ImportedFile | None:
+        files = ImportedFile.objects.select_related("postmortem")
+        if found := files.filter(identity=identity_of(loaded)).first():
+            return found
+        if loaded.parsed.uuid:
+            return None
+        # Moved or renamed, and otherwise as it was.
+        same = files.filter(content_hash=loaded.source.content_hash)
+        return next((file for file in same if file.path not in self.labels), same.first())
+
+    def _outcome(
+        self, loaded: Loaded, state: str, postmortem: Postmortem | None = None, *, reason: str = ""
+    ) -> Outcome:
+        return Outcome(
+            loaded.found.label,
+            state,
+            ref=postmortem.ref if postmortem else "",
+            title=loaded.parsed.title,
+            reason=reason,
+            note=loaded.source.note,
+        )
+
+
+def _is_another(known: ImportedFile, loaded: Loaded) -> bool:
+    """A file of the same name with another title and hardly a word in common: from a folder that is called the same.
+
+    Of 30,000 pairs of different postmortems three have more than 0.3 of their words in common; an edited one has most.
+    """
+    if known.postmortem.title == loaded.parsed.title:
+        return False
+    ours, theirs = (set(re.findall(r"\w{4,}", text.lower())) for text in (known.text, loaded.source.text))
+    return len(ours & theirs) < 0.2 * len(ours | theirs)
