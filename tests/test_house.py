@@ -71,7 +71,10 @@ def test_whoosh_is_imported_in_one_file() -> None:
 
 
 def test_rows_are_saved_by_their_models_only() -> None:
-    assert [place for place, called, _ in calls(outside=("postmortems/models/",)) if called.endswith(".save")] == []
+    # bm25s calls writing its files so.
+    elsewhere = calls(outside=("postmortems/models/", "kb/search/benchmark/peers/bm25s.py"))
+
+    assert [place for place, called, _ in elsewhere if called.endswith(".save")] == []
 
 
 def test_states_are_set_by_their_models_only() -> None:
