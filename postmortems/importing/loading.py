@@ -27,16 +27,21 @@ class Loaded:
     parsed: ParsedPostmortem
 
 
-def load(found: Found) -> Loaded | LeftOut:
+def read_found(found: Found) -> Source | LeftOut:
     """Raises `Unreadable` for a file that should be a postmortem and cannot be read."""
     try:
         source = read(found.path)
-        if not found.is_sure and not looks_like_one(source.text):
-            return LeftOut(found.label, "does not look like a postmortem")
+        if found.is_sure or looks_like_one(source.text):
+            return source
+        return LeftOut(found.label, "does not look like a postmortem")
     except Unreadable:
         if found.is_sure:
             raise
         return LeftOut(found.label, "does not look like a postmortem: no text")
+
+
+def parse_found(found: Found, source: Source) -> Loaded | LeftOut:
+    """Raises `Unreadable`."""
     parsed = markdown_file.parse(source.text, stem_and_ending(found.path.name)[0])
     if not found.is_named:
         if found.is_template and len({entry.at for entry in parsed.timeline}) < 2 and not parsed.started_at:

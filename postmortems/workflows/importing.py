@@ -18,13 +18,14 @@ from kb.errors import DomainError
 from postmortems import search
 from postmortems.importing.base import Unreadable
 from postmortems.importing.folders import Found, LeftOut, files_in
-from postmortems.importing.loading import Loaded, load
+from postmortems.importing.loading import Loaded, parse_found, read_found
+from postmortems.importing.reading import Source
 from postmortems.models import ImportedFile, Postmortem
 from postmortems.workflows.import_rows import Prepared, RowWriter, fingerprint_of, identity_of
 
 # Written in one transaction, each file in a savepoint of its own: the index learns them together, which takes it
 # little longer than one, and other writers wait for two seconds at most.
-BATCH = 25
+BATCH = 50
 
 CREATED = "created"
 UPDATED = "updated"
@@ -142,15 +143,34 @@ class _Run:
         if isinstance(entry, LeftOut):
             return Outcome(entry.label, SKIPPED if entry.is_fault else IGNORED, reason=entry.reason)
         try:
-            loaded = load(entry)
+            return self._read(entry)
         except Unreadable as error:
             return Outcome(entry.label, SKIPPED, reason=error.reason, line=error.line)
         except Exception as error:
             logger.exception("Reading %s for the import", entry.label)
             return Outcome(entry.label, SKIPPED, reason=f"a defect of the import: {error!r}")
+
+    def _read(self, found: Found) -> Prepared | Outcome:
+        source = read_found(found)
+        if isinstance(source, LeftOut):
+            return Outcome(source.label, IGNORED, reason=source.reason)
+        if known := self._as_it_was(found, source):
+            ref, title = known.postmortem.ref, known.postmortem.title
+            return Outcome(found.label, UNCHANGED, ref=ref, title=title, note=source.note)
+        loaded = parse_found(found, source)
         if isinstance(loaded, LeftOut):
             return Outcome(loaded.label, IGNORED, reason=loaded.reason)
-        return Prepared.of(loaded)
+        return Prepared(loaded, {}, ()) if self.options.dry_run else Prepared.of(loaded)
+
+    def _as_it_was(self, found: Found, source: Source) -> ImportedFile | None:
+        """The same bytes in the same place need not be parsed again."""
+        files = ImportedFile.objects.select_related("postmortem").defer("text")
+        known = files.filter(path=found.label, content_hash=source.content_hash).first()
+        taken = _Taken(found.label, source.content_hash)
+        for name in (known.identity, f"bytes:{source.content_hash}") if known else ():
+            if self.taken.setdefault(name, taken) is not taken:
+                return None
+        return known
 
     def _store(self, prepared: Prepared) -> Outcome:
         label = prepared.loaded.found.label

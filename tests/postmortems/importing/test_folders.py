@@ -7,7 +7,7 @@ import pytest
 
 from postmortems.importing.base import Unreadable
 from postmortems.importing.folders import Found, LeftOut, files_in
-from postmortems.importing.loading import Loaded, load
+from postmortems.importing.loading import Loaded, parse_found, read_found
 
 GOOD = "# Disk full\n\n## Summary\n\nThe disk was full.\n\n## Impact\n\nNobody could write.\n"
 
@@ -17,6 +17,11 @@ def put(folder: Path, *names: str, text: str = GOOD) -> None:
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
+
+
+def load(found: Found) -> Loaded | LeftOut:
+    source = read_found(found)
+    return source if isinstance(source, LeftOut) else parse_found(found, source)
 
 
 def loaded(*paths: Path) -> list[str]:
