@@ -482,18 +482,20 @@ def test_a_slow_text_does_not_delay_the_others(monkeypatch: pytest.MonkeyPatch) 
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")  # Python 3.12 and newer
 def test_a_forked_process_has_a_worker_of_its_own() -> None:
     worker = idle_worker()
+    inherited = markdown._pool.idle.queue[0].socket
     reader, writer = os.pipe()
 
     child = os.fork()
     if not child:
         try:
-            os.write(writer, render("*from the child*").encode())
+            # Left open it would keep the worker alive after the process that it belongs to.
+            os.write(writer, f"{inherited.fileno()} {render('*from the child*')}".encode())
         finally:
             markdown._pool.close()
             os._exit(0)
     os.waitpid(child, 0)
 
-    assert os.read(reader, 1000) == b"<p><em>from the child</em></p>"
+    assert os.read(reader, 1000) == b"-1 <p><em>from the child</em></p>"
     assert worker.poll() is None
     assert render("*from the parent*") == "<p><em>from the parent</em></p>"
     os.close(reader)

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from kb.middleware import ReaderTimeZoneMiddleware
 from postmortems.models import User
+from tests import factory
 
 POLICY = {
     "default-src 'none'",
@@ -62,12 +63,30 @@ def test_every_page_asks_strangers_to_sign_in(client: Client) -> None:
     "target", ["//evil.example", "https:evil.example", "/\\evil.example", "/%09/evil.example", "javascript:alert(1)"]
 )
 def test_sign_in_leads_to_our_own_pages_only(client: Client, alice: User, target: str) -> None:
-    form = {"username": "alice", "password": "correct horse battery staple", "next": target}
+    form = {"username": "alice", "password": factory.PASSWORD, "next": target}
 
     response = client.post("/accounts/login/", form)
 
     assert response.status_code == 302
     assert response.headers["Location"] in {"/", "/%09/evil.example"}  # the last one is a path of ours
+
+
+def test_no_script_reads_the_session_and_no_other_site_sends_it(client: Client, alice: User) -> None:
+    client.post("/accounts/login/", {"username": "alice", "password": factory.PASSWORD})
+
+    cookie = client.cookies["kb_session"]
+    assert cookie["httponly"]
+    assert cookie["samesite"] == "Lax"
+    assert client.cookies["kb_csrf"]["samesite"] == "Lax"
+
+
+@pytest.mark.django_db
+def test_a_form_without_its_token_is_refused(alice: User) -> None:
+    client = Client(enforce_csrf_checks=True)
+
+    response = client.post("/accounts/login/", {"username": "alice", "password": factory.PASSWORD})
+
+    assert response.status_code == 403
 
 
 # --- the reader's time zone ---
