@@ -30,9 +30,14 @@ class FixQuerySet(RestrictableQuerySet["Fix"]):
     def in_use(self) -> Self:
         return self.exclude(state=Fix.State.RETIRED)
 
-    def with_track_record(self, user: Any) -> Self:
-        """Annotates `worked, partly, no_effect, made_worse, tried, last_outcome_at`: of incidents this user may see."""
+    def with_track_record(self, user: Any, *, before: datetime | None = None) -> Self:
+        """Annotates `worked, partly, no_effect, made_worse, tried, last_outcome_at`: of incidents this user may see.
+
+        `before`: as it stood at that moment.
+        """
         seen = Q(uses__incident__in=Incident.objects.visible_to(user).values("pk"))
+        if before:
+            seen &= Q(uses__at__lt=before)
         counts = {
             outcome.value: Count("uses", filter=seen & Q(uses__outcome=outcome.value), distinct=True)
             for outcome in FixUse.Outcome

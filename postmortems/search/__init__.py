@@ -9,6 +9,7 @@ from postmortems.search.finding import Result, Results, find
 from postmortems.search.likeness import CHANNEL_NAMES, Match, Matches, Near, confidence_of, nearest_terms, similar
 from postmortems.search.readers import THE_MACHINE, access_of, hidden_changes
 from postmortems.search.upkeep import prepare_index
+from postmortems.search.version import version
 
 __all__ = [
     "CHANNEL_NAMES",
@@ -35,4 +36,5 @@ __all__ = [
     "prepare_index",
     "rebuild_in_background",
     "similar",
+    "version",
 ]

@@ -81,16 +81,16 @@ class Near:
 LOOKED_UP, NEAREST = 12, 4  # of the words that say most so many are counted, and so many told
 
 
-def nearest_terms(found: Matches, text: str, *, backend: SearchBackend | None = None) -> tuple[Near, ...]:
+def nearest_terms(found: Matches, *, backend: SearchBackend | None = None) -> tuple[Near, ...]:
     """The rarest words of a text that is like nothing, of those that some compared document holds.
 
     Each is counted within the scope: the frequencies of the whole index know of documents that this reader may not see.
     """
-    index, said = backend or engine.backend(), set(analysis.words(text))
-    terms = [term for term in found.key_terms.terms if term.channel == WORDS and term.token in said][:LOOKED_UP]
-    counted = [(index.search(replace(found.scope, node=term)).total, term) for term in terms]
+    index, written = backend or engine.backend(), found.key_terms.written  # which what is only implied is not
+    terms = [term for term in found.key_terms.terms if term.channel == WORDS and (WORDS, term.token) in written]
+    counted = [(index.search(replace(found.scope, node=term)).total, term) for term in terms[:LOOKED_UP]]
     rarest = sorted((count, term.token, term) for count, term in counted if count)[:NEAREST]
-    return tuple(Near(found.key_terms.written[term.channel, term.token], count) for count, _, term in rarest)
+    return tuple(Near(written[WORDS, term.token], count) for count, _, term in rarest)
 
 
 CHANNEL_NAMES = {WORDS: "Words", PARTS: "Names", IDENTIFIERS: "Names", SIGNATURES: "Log lines"}

@@ -5,10 +5,10 @@ Two depths, each in a fixed number of queries: `fetch` for a result, `fetch_with
 
 from collections import defaultdict
 from collections.abc import Iterable
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
-from django.db.models import Prefetch, Value
+from django.db.models import Prefetch, Value, prefetch_related_objects
 from django.utils import timezone
 
 from kb import markdown
@@ -21,21 +21,56 @@ FIRST_LINES = 280
 
 def fetch(keys: Iterable[str], *, user: Any) -> dict[str, Item]:
     """The rows of these search keys that this reader may see, with their texts and fixes."""
-    return _fetch(keys, user, {"postmortem": _postmortems, "incident": _incidents, "fix": _fixes})
+    rows = _fetch(keys, user)
+    postmortems, incidents, _ = _by_kind(rows.values())
+    prefetch_related_objects(postmortems, "sections", Prefetch("fixes", Fix.objects.visible_to(user).in_use()))
+    prefetch_related_objects(incidents, _what_worked(user))
+    return rows
 
 
-def fetch_with_help(keys: Iterable[str], *, user: Any) -> dict[str, Item]:
-    """The same, with the track record of the fixes, open actions, and the incidents that a postmortem tells of."""
-    return _fetch(keys, user, {"postmortem": _telling_postmortems, "incident": _telling_incidents, "fix": _fixes})
+def fetch_with_help(keys: Iterable[str], *, user: Any, before: datetime | None = None) -> dict[str, Item]:
+    """The same, with the track record of the fixes, open actions, and the postmortems that tell of an incident.
+
+    `before`: with the record as it stood at that moment.
+    """
+    rows = _fetch(keys, user)
+    postmortems, incidents, _ = _by_kind(rows.values())
+    unfinished = Prefetch("action_items", ActionItem.objects.visible_to(user).unfinished())
+    telling = Prefetch("postmortems", Postmortem.objects.visible_to(user).select_related("problem"))
+    prefetch_related_objects(incidents, telling, unfinished, _what_worked(user))
+    # Those of the matches and those of the incidents at once: as many queries as for either.
+    postmortems += [postmortem for incident in incidents for postmortem in incident.postmortems.all()]
+    fixes = Fix.objects.visible_to(user).in_use().with_track_record(user, before=before)
+    prefetch_related_objects(postmortems, "sections", Prefetch("fixes", fixes), unfinished)
+    return rows
 
 
-def _fetch(keys: Iterable[str], user: Any, of_kind: dict[str, Any]) -> dict[str, Item]:
-    pks = _pks(keys)
+def _fetch(keys: Iterable[str], user: Any) -> dict[str, Item]:
     return {
         row.search_key: row
-        for kind, wanted in pks.items()
-        for row in of_kind[kind](MODELS[kind].objects.visible_to(user).filter(pk__in=wanted), user)
+        for kind, pks in _pks(keys).items()
+        for row in _shown(MODELS[kind].objects.visible_to(user).filter(pk__in=pks), user)
     }
+
+
+def _shown(rows: Any, user: Any) -> Any:
+    if rows.model is Fix:
+        return rows.with_track_record(user).select_related("problem")
+    return rows.select_related("problem") if rows.model is Postmortem else rows
+
+
+def _what_worked(user: Any) -> Any:
+    uses = FixUse.objects.visible_to(user).filter(outcome=FixUse.Outcome.WORKED)
+    return Prefetch("fix_uses", uses.select_related("fix"))
+
+
+def _by_kind(rows: Iterable[Item]) -> tuple[list[Postmortem], list[Incident], list[Fix]]:
+    listed = list(rows)
+    return (
+        [row for row in listed if isinstance(row, Postmortem)],
+        [row for row in listed if isinstance(row, Incident)],
+        [row for row in listed if isinstance(row, Fix)],
+    )
 
 
 def _pks(keys: Iterable[str]) -> dict[str, list[int]]:
@@ -44,35 +79,6 @@ def _pks(keys: Iterable[str]) -> dict[str, list[int]]:
         kind, _, pk = key.partition(":")
         pks[kind].append(int(pk))
     return pks
-
-
-def _postmortems(rows: Any, user: Any) -> Any:
-    return rows.prefetch_related("sections", Prefetch("fixes", Fix.objects.visible_to(user).in_use()))
-
-
-def _telling_postmortems(rows: Any, user: Any) -> Any:
-    return rows.select_related("problem").prefetch_related(
-        "sections",
-        Prefetch("fixes", Fix.objects.visible_to(user).in_use().with_track_record(user)),
-        Prefetch("action_items", ActionItem.objects.visible_to(user).unfinished()),
-        Prefetch("incidents", Incident.objects.visible_to(user).only("pk")),
-    )
-
-
-def _incidents(rows: Any, user: Any) -> Any:
-    uses = FixUse.objects.visible_to(user).filter(outcome=FixUse.Outcome.WORKED).select_related("fix")
-    return rows.prefetch_related(Prefetch("fix_uses", uses))
-
-
-def _telling_incidents(rows: Any, user: Any) -> Any:
-    return _incidents(rows, user).prefetch_related(
-        Prefetch("action_items", ActionItem.objects.visible_to(user).unfinished()),
-        Prefetch("postmortems", _telling_postmortems(Postmortem.objects.visible_to(user), user)),
-    )
-
-
-def _fixes(rows: Any, user: Any) -> Any:
-    return rows.with_track_record(user).select_related("problem")
 
 
 def services_of(keys: Iterable[str]) -> dict[str, dict[str, str]]:
