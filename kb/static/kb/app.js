@@ -57,7 +57,11 @@
     }
   });
 
-  const dress = (root) => all("[data-needs-js]", root).forEach((element) => { element.hidden = false; });
+  const dress = (root) => {
+    all("[data-needs-js]", root).forEach((element) => { element.hidden = false; });
+    // What scrolls must be reachable by keyboard.
+    all(".prose :is(pre, table)", root).filter((box) => box.scrollWidth > box.clientWidth).forEach((box) => { box.tabIndex = 0; });
+  };
 
   // A piece that could not be fetched is said, never silent: `data-failed` names what to show, "#out" is for a lost session.
   const failed = (event) => {
