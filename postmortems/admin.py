@@ -21,12 +21,16 @@ from postmortems.models import (
     ActionItem,
     Fix,
     FixUse,
+    GlossaryEntry,
     ImportedFile,
     Incident,
     Postmortem,
     Problem,
     SectionText,
     Service,
+    SuggestionOpening,
+    SuggestionRun,
+    SuggestionVerdict,
     Tag,
     Team,
     TimelineEntry,
@@ -289,3 +293,26 @@ class TimelineEntryAdmin(IndexedAdmin):
     list_select_related = ("postmortem", "incident")
     search_fields = ("text",)
     autocomplete_fields = ("postmortem", "incident")
+
+
+@admin.register(GlossaryEntry)
+class GlossaryEntryAdmin(VisibleAdmin):
+    list_display = ("__str__", "updated_at")
+    search_fields = ("terms",)
+
+
+@admin.register(SuggestionRun, SuggestionOpening, SuggestionVerdict)
+class MeasurementAdmin(ModelAdmin):
+    """To look at, by administrators: a row may name what other readers must not know of."""
+
+    list_display = ("__str__", "at")
+    date_hierarchy = "at"
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return isinstance(request.user, User) and request.user.is_administrator
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False

@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 import pytest
+from django.apps import apps
 from django.contrib import admin
 from django.contrib.auth.models import Permission
 from django.db import models
@@ -18,11 +19,16 @@ from postmortems.models import (
     ActionItem,
     Fix,
     FixUse,
+    GlossaryEntry,
     ImportedFile,
     Incident,
     Postmortem,
     Problem,
+    SectionText,
     Service,
+    SuggestionOpening,
+    SuggestionRun,
+    SuggestionVerdict,
     Tag,
     Team,
     TimelineEntry,
@@ -32,6 +38,7 @@ from postmortems.models import (
 from tests import factory
 
 MODELS = [model for model in admin.site._registry if model._meta.app_label == "postmortems"]
+READ_ONLY = {ImportedFile, SuggestionRun, SuggestionOpening, SuggestionVerdict}
 
 # Changes are committed to nothing in these tests: what was left for the index stays to be looked at.
 pytestmark = pytest.mark.django_db
@@ -113,12 +120,25 @@ def rows(alice: User, team: Team) -> dict[type[models.Model], Any]:
         FixUse: factory.fix_use(fix, incident),
         ActionItem: factory.action_item(postmortem=postmortem),
         TimelineEntry: TimelineEntry.objects.create(incident=incident, at=factory.NOON, text="Paged"),
+        GlossaryEntry: GlossaryEntry.objects.create(terms="pager\nbeeper"),
+        SuggestionRun: (run := suggestion_run(incident, alice)),
+        SuggestionOpening: SuggestionOpening.objects.record(run=run, key=fix.search_key, at=factory.NOON),
+        SuggestionVerdict: factory.verdict(incident, postmortem),
         ImportedFile: ImportedFile.objects.create(postmortem=postmortem, identity="a.md", path="a.md", text="# A"),
     }
 
 
+def suggestion_run(incident: Incident, user: User) -> SuggestionRun:
+    return SuggestionRun.objects.create(
+        incident=incident, user=user, at=factory.NOON, engine="memory", took_ms=1, candidates=1, abstained=False
+    )
+
+
 def test_every_table_is_there(rows: dict[type[models.Model], Any]) -> None:
+    inline = {SectionText}
+
     assert set(MODELS) == set(rows)
+    assert set(apps.get_app_config("postmortems").get_models()) == {*MODELS, *inline}
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -131,12 +151,10 @@ def test_every_page_opens(root: Client, rows: dict[type[models.Model], Any], mod
     assert root.get(address(rows[model], "history")).status_code == 200
     assert root.get(address(rows[model], "delete")).status_code == 200
     added = root.get(reverse(f"admin:postmortems_{model._meta.model_name}_add"))
-    assert added.status_code == (403 if model is ImportedFile else 200)
+    assert added.status_code == (403 if model in READ_ONLY else 200)
 
 
-@pytest.mark.parametrize(
-    "model", [User, Team, Service, Tag, Problem, Incident, Postmortem, Fix, FixUse, ActionItem, TimelineEntry]
-)
+@pytest.mark.parametrize("model", sorted(set(MODELS) - READ_ONLY, key=lambda model: model.__name__))
 def test_a_row_saved_as_it_was_stays_as_it_was(
     root: Client, rows: dict[type[models.Model], Any], model: type[models.Model]
 ) -> None:
@@ -310,6 +328,16 @@ def test_staff_see_only_the_rows_they_may_see_elsewhere(rows: dict[type[models.M
 
     assert [shown(client, name) for name in names] == [0] * 6
     assert client.get(address(rows[Incident], "change")).status_code == 302  # "doesn't exist"
+
+
+def test_what_was_suggested_to_whom_is_for_administrators(root: Client, rows: dict[type[models.Model], Any]) -> None:
+    staff = factory.user("staff", is_staff=True)
+    staff.user_permissions.set(Permission.objects.all())
+
+    for model in (SuggestionRun, SuggestionOpening, SuggestionVerdict):
+        page = address(rows[model], "change")
+        assert root.get(page).status_code == 200
+        assert factory.signed_in(staff).get(page).status_code == 403
 
 
 def shown(client: Client, name: str) -> int:
