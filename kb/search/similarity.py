@@ -9,7 +9,7 @@ name or line that matters is not drowned by the words around it.
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -44,18 +44,83 @@ class Tuning:
     )
 
 
+StatsOf = Callable[[Iterable[Term]], TermStats]
+Counts = dict[str, dict[str, float]]
+Synonyms = Callable[[Sequence[str]], Mapping[str, float]]
+
+# A page of log lines, or twenty of prose: more says no more, and each word costs a look-up.
+MAX_TEXT = 30_000
+
+
+class Question:
+    """The unseen text, analysed once: what is beyond MAX_TEXT characters is not read."""
+
+    def __init__(self, title: str, text: str) -> None:
+        self.title, self.text = title[:MAX_TEXT], text[:MAX_TEXT]
+        self.title_runs = [analysis.analysed(run) for run in self.title.split()]
+        self.text_runs = [analysis.analysed(run) for run in self.text.split()]
+        self.lines = analysis.signatures(self.text)
+
+    def counts(self, tuning: Tuning) -> Counts:
+        """Channel -> token -> how often it is said; a word of the title counts several times."""
+        words = Counter(stem for run in self.text_runs for stem in run.stems)
+        weighed = {token: float(count) for token, count in words.items()}
+        for token, count in Counter(stem for run in self.title_runs for stem in run.stems).items():
+            weighed[token] = weighed.get(token, 0.0) + tuning.title * count
+        runs = [*self.title_runs, *self.text_runs]
+        channels: dict[str, Mapping[str, float]] = {
+            WORDS: weighed,
+            PARTS: Counter(part for run in runs for part in run.parts),
+            IDENTIFIERS: Counter(name for run in runs for name in run.identifiers),
+            SIGNATURES: dict.fromkeys(self.lines, 1),
+        }
+        return {channel: {token: float(n) for token, n in channels[channel].items()} for channel in tuning.channels}
+
+    def implied(self, said: Mapping[str, float], tuning: Tuning, synonyms: Synonyms) -> dict[str, float]:
+        """Stems that mean the same as something in the text and do not stand there, as often as a title, or once."""
+        implied: dict[str, float] = {}
+        for runs, times in ((self.title_runs, tuning.title), (self.text_runs, 1.0)):
+            for token, factor in synonyms([stem for run in runs for stem in run.stems]).items():
+                if token not in said:
+                    implied[token] = max(implied.get(token, 0.0), (1 + math.log(times)) * factor)
+        # `_weigh` takes the logarithm of a count: undo it here, so that the factor is what it says.
+        return {token: math.exp(weight - 1) for token, weight in implied.items()}
+
+    def written(self, terms: Iterable[Term]) -> dict[Term, str]:
+        """How the text wrote each of these; a signature is written as its whole line. Implied ones are left out."""
+        wanted = {(term.channel, term.token): term for term in terms}
+        found = {term: self.lines[token] for (_, token), term in wanted.items() if token in self.lines}
+        for run in dict.fromkeys(f"{self.title} {self.text}".split()):
+            for channel, token, words in _wordings(run):
+                if term := wanted.get((channel, token)):
+                    found.setdefault(term, words)
+        return found
+
+
+def _wordings(run: str) -> Iterator[tuple[str, str, str]]:
+    """(channel, token, how it is written) of everything in one run of characters."""
+    chunk = analysis.analysed(run)
+    written = re.findall(r"\w+", run)
+    for word in written if len(chunk.stems) > 1 or chunk.parts else ():
+        inner = analysis.analysed(word)
+        yield from ((WORDS, stem, word) for stem in inner.stems)
+        yield from ((PARTS, part, word) for part in inner.parts)
+    yield from ((WORDS, stem, max(written, key=len, default=run)) for stem in chunk.stems)
+    yield from ((IDENTIFIERS, name, run.strip(".,;:()[]\"'")) for name in chunk.identifiers)
+
+
 @dataclass(frozen=True)
 class KeyTerms:
-    """`terms` carry their weights. `written` maps (channel, token) to how the text wrote it.
+    """`terms` carry their weights. `question.written(terms)` says how the text wrote them.
 
     `ideal` is about what a document with all of the text's best words would score, whether any document holds them or
     not: a yardstick, so that scores of different texts can be compared, and a text of strange words is not taken for
     a match because of the few it shares.
     """
 
-    terms: tuple[Term, ...] = ()
-    ideal: float = 0.0
-    written: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    terms: tuple[Term, ...]
+    ideal: float
+    question: Question
 
 
 class Weighed(NamedTuple):
@@ -64,18 +129,14 @@ class Weighed(NamedTuple):
     gain: float
 
 
-StatsOf = Callable[[Iterable[Term]], TermStats]
-Counts = dict[str, dict[str, float]]
-Synonyms = Callable[[Sequence[str]], Mapping[str, float]]
-
-
 def key_terms(title: str, text: str, stats_of: StatsOf, tuning: Tuning, synonyms: Synonyms | None = None) -> KeyTerms:
     """The terms of an unseen text, weighted for the search. Terms that no document holds are left out.
 
     `synonyms`: stems as they stand in the text -> stems that mean the same, each with a factor up to 1.
     """
-    counts = _count(title, text, tuning)
-    implied = _implied(title, text, counts[WORDS], tuning, synonyms) if synonyms else {}
+    question = Question(title, text)
+    counts = question.counts(tuning)
+    implied = question.implied(counts[WORDS], tuning, synonyms) if synonyms else {}
     wanted = [Term(token, channel) for channel, tokens in counts.items() for token in tokens]
     stats = stats_of([*wanted, *(Term(token) for token in implied)])
     said = {channel: _weigh(channel, tokens, stats, tuning) for channel, tokens in counts.items()}
@@ -83,35 +144,7 @@ def key_terms(title: str, text: str, stats_of: StatsOf, tuning: Tuning, synonyms
     # What is implied is not part of the yardstick: nobody wrote it.
     terms += _best(_weigh(WORDS, implied, stats, tuning, factor=tuning.synonyms), tuning.implied)
     ideal = sum(sorted((gain for *_, gain in said[WORDS]), reverse=True)[: tuning.channels[WORDS].terms])
-    return KeyTerms(tuple(terms), ideal, _written(f"{title}\n{text}", terms))
-
-
-def _count(title: str, text: str, tuning: Tuning) -> Counts:
-    """Channel -> token -> how often it is said. Names and lines count once for being in the title."""
-    words: Counter[str] = Counter(analysis.words(text))
-    weighed = {token: float(count) for token, count in words.items()}
-    for token, count in Counter(analysis.words(title)).items():
-        weighed[token] = weighed.get(token, 0.0) + tuning.title * count
-    counts: Counts = {WORDS: weighed}
-    for channel, tokens in (
-        (PARTS, analysis.parts(f"{title} {text}")),
-        (IDENTIFIERS, analysis.identifiers(f"{title} {text}")),
-        (SIGNATURES, list(analysis.signatures(text))),
-    ):
-        if channel in tuning.channels:
-            counts[channel] = {token: float(count) for token, count in Counter(tokens).items()}
-    return counts
-
-
-def _implied(title: str, text: str, said: Mapping[str, float], tuning: Tuning, synonyms: Synonyms) -> dict[str, float]:
-    """Stems that mean the same as something in the text and do not stand there, as often as a title, or once."""
-    implied: dict[str, float] = {}
-    for part, times in ((title, tuning.title), (text, 1.0)):
-        for token, factor in synonyms(analysis.words(part)).items():
-            if token not in said:
-                implied[token] = max(implied.get(token, 0.0), (1 + math.log(times)) * factor)
-    # `_choose` takes the logarithm of a count: undo it here, so that the factor is what it says.
-    return {token: math.exp(weight - 1) for token, weight in implied.items()}
+    return KeyTerms(tuple(terms), ideal, question)
 
 
 def _weigh(
@@ -135,19 +168,3 @@ def _best(weighed: Sequence[Weighed], limit: int) -> list[Term]:
     known = [each for each in weighed if each.frequency]
     known.sort(key=lambda each: (-each.gain, each.term.token))
     return [each.term for each in known[:limit]]
-
-
-def _written(text: str, terms: Iterable[Term]) -> dict[tuple[str, str], str]:
-    """(channel, token) -> the first way the text wrote it. A signature is written as its whole line."""
-    written: dict[tuple[str, str], str] = {
-        (SIGNATURES, token): line for token, line in analysis.signatures(text).items()
-    }
-    for word in re.findall(r"\w+", text):
-        for channel, tokens in ((WORDS, analysis.words(word)), (PARTS, analysis.parts(word))):
-            for token in tokens:
-                written.setdefault((channel, token), word)
-    for chunk in text.split():
-        for token in analysis.identifiers(chunk):
-            written.setdefault((IDENTIFIERS, token), chunk.strip(".,;:()[]\"'"))
-    wanted = {(term.channel, term.token) for term in terms}
-    return {pair: words for pair, words in written.items() if pair in wanted}

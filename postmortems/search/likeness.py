@@ -86,11 +86,11 @@ def nearest_terms(found: Matches, *, backend: SearchBackend | None = None) -> tu
 
     Each is counted within the scope: the frequencies of the whole index know of documents that this reader may not see.
     """
-    index, written = backend or engine.backend(), found.key_terms.written  # which what is only implied is not
-    terms = [term for term in found.key_terms.terms if term.channel == WORDS and (WORDS, term.token) in written]
+    index, written = backend or engine.backend(), found.key_terms.question.written(found.key_terms.terms)
+    terms = [term for term in found.key_terms.terms if term.channel == WORDS and term in written]
     counted = [(index.search(replace(found.scope, node=term)).total, term) for term in terms[:LOOKED_UP]]
     rarest = sorted((count, term.token, term) for count, term in counted if count)[:NEAREST]
-    return tuple(Near(written[WORDS, term.token], count) for count, _, term in rarest)
+    return tuple(Near(written[term], count) for count, _, term in rarest)
 
 
 CHANNEL_NAMES = {WORDS: "Words", PARTS: "Names", IDENTIFIERS: "Names", SIGNATURES: "Log lines"}

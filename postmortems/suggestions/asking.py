@@ -213,10 +213,11 @@ def _reasons(match: Match, row: Item, found: Matches) -> tuple[tuple[Reason, ...
     total = match.score or 1.0
     best = sorted(match.parts, key=lambda part: -part[1])
     fields = term_fields(row, [term for term, _ in best])
+    written_as = found.key_terms.question.written(term for term, _ in best)
     reasons: dict[str, Reason] = {}
     line = ""
     for term, value in best:
-        written = found.key_terms.written.get((term.channel, term.token))
+        written = written_as.get(term)
         if written is None:  # only implied by a synonym: not the reader's word
             continue
         if search.CHANNEL_NAMES[term.channel] == "Log lines":
