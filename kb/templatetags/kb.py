@@ -14,6 +14,7 @@ from kb import markdown
 
 register = Library()
 
+WRAPPED = re.compile(r"(?<=[^\n])\r?\n(?=[^\s\-*+\d])")
 BETWEEN_TICKS = re.compile(r"`([^`\n]{1,500})`")
 MINUTE, HOUR, DAY = 60, 3600, 86400
 # (from this many seconds on, one unit, its name)
@@ -41,8 +42,8 @@ def is_web(address: str) -> bool:
 
 @register.filter
 def ticked(text: str) -> SafeString:
-    """Plain text in which `this` becomes code; all else stays as typed."""
-    parts = BETWEEN_TICKS.split(text)
+    """Plain text in which `this` becomes code. Paragraphs and lists stay apart; other line ends were mere wrapping."""
+    parts = BETWEEN_TICKS.split(WRAPPED.sub(" ", text.strip()))
     pieces = (format_html("<code>{}</code>" if n % 2 else "{}", part) for n, part in enumerate(parts))
     return format_html_join("", "{}", ((piece,) for piece in pieces))
 
