@@ -1,15 +1,17 @@
 """The folders of an index on disk: numbered generations side by side, and a pointer to the one in use.
 
-    index/current           the name of the generation in use, replaced by an atomic rename
-    index/gen-000007/       what readers read; meta.json says what it was built for
-    index/gen-000006/       the one before, for readers that still have it open
+    index/current              the name of the generation in use, replaced by an atomic rename
+    index/gen-000007-5c1d/     what readers read; meta.json says what it was built for
+    index/gen-000006-a03f/     the one before, for readers that still have it open
 
+No name is ever used again: an index that was deleted by hand starts anew at 1, and readers remember names.
 A generation is built beside the one in use and switched to when it is complete, so readers are never disturbed.
 """
 
 import json
 import os
 import re
+import secrets
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,7 +19,7 @@ from typing import Any
 
 from kb.search.base import Corrupt, Unavailable
 
-_NAME = re.compile(r"gen-(\d{6,})")
+_NAME = re.compile(r"gen-(\d{6,})-[0-9a-f]+")
 _WRITABLE_BY_OTHERS = 0o022
 
 
@@ -58,7 +60,7 @@ class Generations:
         """A new, empty generation that nobody reads yet."""
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.folder.chmod(0o700)
-        generation = self.folder / f"gen-{max(self._all(), default=0) + 1:06}"
+        generation = self.folder / f"gen-{max(self._all(), default=0) + 1:06}-{secrets.token_hex(4)}"
         generation.mkdir(mode=0o700)
         return generation
 

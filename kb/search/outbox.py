@@ -30,7 +30,7 @@ def record(keys: Iterable[str]) -> None:
     if not changes:
         return
     IndexChange.objects.bulk_create(changes, batch_size=BATCH)
-    if len(changes) <= AT_ONCE:
+    if len(changes) <= AT_ONCE and not _will_drain():
         transaction.on_commit(_drain_or_log)
 
 
@@ -81,6 +81,11 @@ def _lock(file: int, *, until: float) -> bool:
             if time.monotonic() >= until:
                 return False
             time.sleep(0.02)
+
+
+def _will_drain() -> bool:
+    """Once a transaction is enough, and a document that fails is tried once. A rolled back savepoint takes it back."""
+    return any(hook is _drain_or_log for _, hook, *_ in transaction.get_connection().run_on_commit)
 
 
 def _drain_or_log() -> None:

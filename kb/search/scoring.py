@@ -166,7 +166,10 @@ class Scorer:
     def parts(self, node: Node, docs: Sequence[int]) -> list[tuple[tuple[Term, float], ...]]:
         """For each of these documents what each term added, most first; they sum up to its score."""
         _, shares = self._shares(node, np.asarray(docs, np.int32))
-        rows = [[(term, float(values[at])) for term, values in shares.items() if values[at]] for at in range(len(docs))]
+        rows: list[list[tuple[Term, float]]] = [[] for _ in docs]
+        for term, values in shares.items():
+            for at in values.nonzero()[0].tolist():
+                rows[at].append((term, float(values[at])))
         return [tuple(sorted(row, key=lambda part: -part[1])) for row in rows]
 
     def _add(self, node: Node, mask: Mask, scores: Floats) -> None:

@@ -33,7 +33,7 @@ from whoosh.util.numeric import byte_to_length
 from whoosh.writing import SegmentWriter
 
 from kb.search import scoring, spelling, w3
-from kb.search.analysis import ANALYSIS_VERSION, DocumentTokens, fold, tokens_of
+from kb.search.analysis import ANALYSIS_VERSION, fold, tokens_of
 from kb.search.base import (
     CHANNELS,
     SURFACE,
@@ -197,8 +197,8 @@ class WhooshBackend(SearchBackend):
             news = _news(opened.snapshot, places, wanted)
             doomed = [doc for key in (*gone, *(document.key for document in news)) for doc in places[key]]
             if news or doomed:
-                analysed = [(document, tokens_of(document, self.schema)) for document in news]
-                self._commit(opened, analysed, doomed, thoroughly=False)
+                added = [_prepared(document, self.schema) for document in news]
+                self._commit(opened, added, doomed, thoroughly=False)
 
     def tidy(self) -> None:
         with self._reading() as opened:
@@ -217,14 +217,7 @@ class WhooshBackend(SearchBackend):
             raise
         return count
 
-    def _commit(
-        self,
-        opened: Opened,
-        added: Sequence[tuple[Document, DocumentTokens]],
-        deleted: Iterable[int],
-        *,
-        thoroughly: bool,
-    ) -> None:
+    def _commit(self, opened: Opened, added: Sequence[Prepared], deleted: Iterable[int], *, thoroughly: bool) -> None:
         def merge(writer: DocumentWriter, parts: list[Any]) -> list[Any]:
             chosen = worth_merging([part.doc_count() for part in parts], thoroughly=thoroughly)
             return writer.absorb(parts, chosen)
@@ -234,8 +227,8 @@ class WhooshBackend(SearchBackend):
                 raise Unavailable("somebody else has written the index meanwhile")
             for doc in deleted:
                 writer.delete_document(doc)
-            for document, tokens in added:
-                writer.add(document, tokens)
+            for document in added:
+                writer.add(document)
             writer.commit(mergetype=merge)
             flush(opened.generation)  # Whoosh never does, and the outbox forgets the change when this returns
 
@@ -390,17 +383,17 @@ def _build_part(job: _Job) -> _Part:
             files.create_index(schema, INDEX_NAME)
         with _writer(job.folder, schema) as writer:
             for document in job.documents:
-                if tokens := _tokens_or_logged(document, job.schema):
-                    writer.add(document, tokens)
+                if prepared := _prepared_or_logged(document, job.schema):
+                    writer.add(prepared)
                     added += 1
             writer.commit(merge=False)
     return _Part(job.folder, added)
 
 
-def _tokens_or_logged(document: Document, schema: Schema) -> DocumentTokens | None:
-    """One document that cannot be analysed must not keep all others from being found."""
+def _prepared_or_logged(document: Document, schema: Schema) -> Prepared | None:
+    """One document that cannot be indexed must not keep all others from being found."""
     try:
-        return tokens_of(document, schema)
+        return _prepared(document, schema)
     except Exception:
         logger.exception("Leaving %s out of the index", document.key)
         return None
@@ -442,6 +435,31 @@ class _Codec(W3Codec):  # type: ignore[misc]
         return SegmentEntry(W3Codec(), indexname, segid=secrets.token_hex(8))
 
 
+class Prepared(NamedTuple):
+    """All that is stored of a document. What can be wrong with one shows before anything is written."""
+
+    channels: Mapping[str, Mapping[str, float]]
+    fields: Sequence[Sequence[str]]  # the stems of each text field
+    exact: Mapping[str, Collection[str]]  # field -> values
+    row: Mapping[str, Any]  # column -> value
+
+
+def _prepared(document: Document, schema: Schema) -> Prepared:
+    if not 0 <= document.version < 1 << 63:
+        raise ValueError(f"{document.key}: {document.version} cannot be stored as a version")
+    if unknown := {*document.keywords, *document.dates} - {*schema.keywords, *schema.dates}:
+        raise KeyError(f"{document.key}: the schema has no {', '.join(sorted(unknown))}")
+    tokens = tokens_of(document, schema)
+    keywords = {scoring.keyword_field(name): dict.fromkeys(values) for name, values in document.keywords.items()}
+    dates = {w3.date_column(name): scoring.microseconds(moment) for name, moment in document.dates.items()}
+    return Prepared(
+        tokens.channels,
+        tokens.fields,
+        {KEY: (document.key,), ACCESS: document.access, **keywords},
+        {w3.VERSION: document.version, w3.DIGEST: document.digest.encode(), **dates},
+    )
+
+
 class DocumentWriter(SegmentWriter):  # type: ignore[misc]
     """Whoosh's writer, which takes analysed documents and writes whole posting lists.
 
@@ -453,15 +471,14 @@ class DocumentWriter(SegmentWriter):  # type: ignore[misc]
         self._places = PlacesInversion()
         self._inversions: defaultdict[str, Inversion] = defaultdict(Inversion, {w3.PLACES: self._places})
 
-    def add(self, document: Document, tokens: DocumentTokens) -> None:
-        lengths = {}
-        for channel, weights in tokens.channels.items():
+    def add(self, document: Prepared) -> None:
+        for channel, weights in document.channels.items():
             self._inversions[channel].add(self.docnum, weights, weights.values())
-            lengths[channel] = sum(weights.values())
-        for name, values in _exact_values(document):
+        for name, values in document.exact.items():
             self._inversions[name].add(self.docnum, values, repeat(1.0, len(values)))
-        self._places.add_fields(self.docnum, tokens.fields)
-        self._add_row(lengths, _column_values(document))
+        self._places.add_fields(self.docnum, document.fields)
+        lengths = {channel: sum(weights.values()) for channel, weights in document.channels.items()}
+        self._add_row(lengths, document.row)
 
     def absorb(self, parts: Sequence[Any], chosen: Collection[int]) -> list[Any]:
         """Copy the living documents of these segments into the new one; returns the other segments."""
@@ -520,15 +537,3 @@ class DocumentWriter(SegmentWriter):  # type: ignore[misc]
             info = w3.encode_info(ids, weights, extent=(file.tell(), len(data)))
             file.write(data)
         self.fieldwriter._tindex.add(struct.pack("!H", self.fieldwriter._fieldid) + token, info)
-
-
-def _exact_values(document: Document) -> Iterator[tuple[str, Collection[str]]]:
-    yield KEY, (document.key,)
-    yield ACCESS, document.access
-    for name, values in document.keywords.items():
-        yield scoring.keyword_field(name), dict.fromkeys(values)
-
-
-def _column_values(document: Document) -> dict[str, Any]:
-    dates = {w3.date_column(name): scoring.microseconds(moment) for name, moment in document.dates.items()}
-    return {w3.VERSION: document.version, w3.DIGEST: document.digest.encode(), **dates}
