@@ -79,10 +79,13 @@ def _run(
         found = similar(query.title, query.text, access=frozenset({ADMINISTRATOR}), limit=DEPTH, backend=backend)
         took.append((time.perf_counter() - start) * 1000)
         run[query.id] = [(match.key, match.score) for match in found.matches if match.key != query.id]
-    return _scores(run, answers, documents, sorted(took)), run
+    return scores_of(run, answers, documents, sorted(took)), run
 
 
-def _scores(run: Mapping[str, Ranking], answers: Mapping[str, set[str]], documents: int, took: list[float]) -> Scores:
+def scores_of(
+    run: Mapping[str, Ranking], answers: Mapping[str, set[str]], documents: int, took: Sequence[float]
+) -> Scores:
+    """Of rankings, each with at least one known answer. `took`: milliseconds, in order."""
     hits = [([key in answers[query] for key, _ in run[query][:10]], len(answers[query])) for query in run]
     recall = {k: _mean(sum(found[:k]) / relevant for found, relevant in hits) for k in READ_AT}
     return Scores(

@@ -45,6 +45,15 @@ def fetch_with_help(keys: Iterable[str], *, user: Any, before: datetime | None =
     return rows
 
 
+def visible_keys(keys: Iterable[str], *, user: Any) -> frozenset[str]:
+    """Those whose rows are there and may be seen by this reader."""
+    return frozenset(
+        f"{kind}:{pk}"
+        for kind, pks in _pks(set(keys)).items()
+        for pk in MODELS[kind].objects.visible_to(user).filter(pk__in=pks).values_list("pk", flat=True)
+    )
+
+
 def _fetch(keys: Iterable[str], user: Any) -> dict[str, Item]:
     return {
         row.search_key: row

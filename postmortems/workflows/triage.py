@@ -19,6 +19,7 @@ from postmortems.models import (
     TimelineEntry,
     Visibility,
 )
+from postmortems.workflows import suggesting
 
 
 class NotYetStarted(DomainError):
@@ -60,6 +61,7 @@ def open_incident(
     incident.members.add(by)
     incident.services.set(services)
     incident.keep_first_report()
+    suggesting.claim_runs(incident, by=by, at=at)
     search.changed(incident)
     return incident
 
