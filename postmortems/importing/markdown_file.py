@@ -141,7 +141,7 @@ class _Document:
     def _result(self, reader: PartReader, title: str, pieces: tuple[Piece, ...]) -> ParsedPostmortem:
         meta = self.metadata
         if meta.start and meta.end and meta.end < meta.start:
-            self._write(Text(SUPPORTING, f"- end: {meta.end.isoformat()}"))
+            self._write(Text(SUPPORTING, f"- End: {meta.end.isoformat()}"))
             meta.end = None
         texts = {key: "\n\n".join(self.texts[key]).strip() for key in KEYS if key in self.texts}
         told = [texts.get(SUMMARY, ""), texts.get(NARRATIVE, "")]

@@ -54,6 +54,7 @@ class TimelineReader:
         self.zone: tzinfo = zone or UTC
         self.year = day.year if day else None
         self.last: datetime | None = None
+        self.phase: tuple[str, int] | None = None  # its name, and the place of its heading among the pieces
         self.entries: list[ParsedTimelineEntry] = []
         self.pieces: list[Piece] = []
 
@@ -65,9 +66,15 @@ class TimelineReader:
         elif block.kind is Kind.PARAGRAPH:
             self._paragraph(block.lines)
         elif block.kind is Kind.HEADING:
-            self._keep(block.raw, STRUCTURE if self.note(block.title) else LEFT_OVER)
+            self._heading(block)
         else:
             self._keep(block.raw, STRUCTURE if block.kind in (Kind.BLANK, Kind.RULE) else LEFT_OVER)
+
+    def _heading(self, block: Block) -> None:
+        """A date for what follows; or the name of a phase, which its first entry will carry."""
+        says_no_more = self.note(block.title)
+        self.phase = None if says_no_more else (one_line(block.title).rstrip(":"), len(self.pieces))
+        self._keep(block.raw, STRUCTURE if says_no_more else LEFT_OVER)
 
     def note(self, text: str) -> bool:
         """Takes the date and the zone a heading or a remark speaks of; True if that is all it says."""
@@ -197,7 +204,13 @@ class TimelineReader:
             return False
         if written and (unread or not moment.is_exact or moment.at is None or not text):
             text = f"{written}: {text}" if text else written
-        self.entries.append(ParsedTimelineEntry(at, text, kind_of(text), first_url(text)))
+        kind = kind_of(text)
+        if self.phase:
+            name, place = self.phase
+            text = f"{name}: {text}"
+            self.pieces[place] = Piece(self.pieces[place].raw, TIMELINE)
+            self.phase = None
+        self.entries.append(ParsedTimelineEntry(at, text, kind, first_url(text)))
         return True
 
     def _moment(self, moment: Moment) -> datetime | None:

@@ -6,6 +6,7 @@ bytes. What the import leaves behind has a fingerprint: if it differs later, som
 
 import logging
 import re
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
@@ -128,6 +129,10 @@ class _Run:
         self.labels = labels
         self.writer = RowWriter(options.at, options.owner, options.status)
         self.taken: dict[str, _Taken] = {}
+        # Where the bytes of earlier imports are from: asked for every file, and no column of an index.
+        self.places: dict[str, dict[str, int]] = defaultdict(dict)
+        for pk, path, content_hash in ImportedFile.objects.values_list("pk", "path", "content_hash"):
+            self.places[content_hash][path] = pk
 
     def batch(self, entries: Iterable[Found | LeftOut]) -> list[Outcome]:
         # Read and rendered before the transaction begins: nobody waits for that.
@@ -164,8 +169,8 @@ class _Run:
 
     def _as_it_was(self, found: Found, source: Source) -> ImportedFile | None:
         """The same bytes in the same place need not be parsed again."""
-        files = ImportedFile.objects.select_related("postmortem").defer("text")
-        known = files.filter(path=found.label, content_hash=source.content_hash).first()
+        pk = self.places[source.content_hash].get(found.label)
+        known = ImportedFile.objects.select_related("postmortem").defer("text").filter(pk=pk).first() if pk else None
         taken = _Taken(found.label, source.content_hash)
         for name in (known.identity, f"bytes:{source.content_hash}") if known else ():
             if self.taken.setdefault(name, taken) is not taken:
@@ -230,8 +235,8 @@ class _Run:
         if loaded.parsed.uuid:
             return None
         # Moved or renamed, and otherwise as it was.
-        same = files.filter(content_hash=loaded.source.content_hash)
-        return next((file for file in same if file.path not in self.labels), same.first())
+        places = self.places[loaded.source.content_hash]
+        return files.filter(pk__in=[pk for path, pk in places.items() if path not in self.labels]).first()
 
     def _outcome(
         self, loaded: Loaded, state: str, postmortem: Postmortem | None = None, *, reason: str = ""

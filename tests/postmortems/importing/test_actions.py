@@ -92,6 +92,12 @@ def test_words_in_brackets_that_are_no_marks_stay() -> None:
     assert (action.owner, action.external_url) == ("", "https://x.example/1")
 
 
+def test_a_mark_in_brackets_names_nobody() -> None:
+    action = only("- [x] Buy disks [Done]\n")
+
+    assert (action.title, action.owner, action.state) == ("Buy disks [Done]", "", "done")
+
+
 def test_a_bold_start_is_the_title_and_the_rest_the_details() -> None:
     action = only("- **Limit retries**: They *pile up*.\n\n  A second paragraph.\n  - and a list\n")
 

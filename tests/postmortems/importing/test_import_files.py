@@ -8,6 +8,7 @@ import pytest
 from django.db import connection
 
 from kb.search import outbox
+from kb.search.models import IndexChange
 from postmortems.models import ActionItem, Fix, FixUse, ImportedFile, Postmortem, SectionText, Tag, User
 from postmortems.workflows.importing import Options, Outcome, import_files
 from tests import factory
@@ -145,6 +146,17 @@ def test_a_changed_file_is_brought_up_to_date(folder: Path) -> None:
     assert states(folder) == ["unchanged"]
 
 
+def test_the_index_learns_that_a_fix_is_gone(folder: Path) -> None:
+    run(folder)
+    key = Fix.objects.get().search_key
+    IndexChange.objects.all().delete()
+    edit(folder / "mail.md", "Old segments were deleted.", "The queue was moved.")
+
+    run(folder)
+
+    assert key in outbox.pending()
+
+
 def test_a_fix_keeps_its_record_and_its_ref_through_an_update(folder: Path) -> None:
     run(folder)
     fix = Fix.objects.get()
@@ -274,6 +286,15 @@ def test_a_copy_is_the_same_postmortem_and_another_text_of_the_same_uuid_is_a_fa
     assert states(folder) == ["unchanged", "ignored", "skipped"]
 
 
+def test_a_copy_without_a_uuid_is_known_by_its_bytes_and_an_old_copy_is_a_document_of_its_own(folder: Path) -> None:
+    (folder / "n copy.md").write_text(TEXT)
+
+    assert states(folder) == ["created", "ignored"]
+    assert states(folder, dry_run=True) == states(folder) == ["unchanged", "ignored"]
+    edit(folder / "mail.md", "was full", "was quite full")
+    assert states(folder) == ["updated", "created"]
+
+
 def test_another_folder_of_the_same_name_does_not_overwrite(folder: Path, tmp_path: Path) -> None:
     run(folder)
     other = tmp_path / "team" / "pm"
@@ -315,7 +336,8 @@ def test_a_file_that_cannot_be_stored_leaves_nothing_behind_and_the_others_go_on
 
     assert [outcome.state for outcome in outcomes] == ["skipped", "created", "created"]
     assert "disk on fire" in outcomes[0].reason
-    assert {postmortem.imported_file.path for postmortem in Postmortem.objects.all()} == {"pm/mail.md", "pm/z.md"}
+    tags = {row.imported_file.path: sorted(tag.name for tag in row.tags.all()) for row in Postmortem.objects.all()}
+    assert tags == {"pm/mail.md": ["Disk", "queue"], "pm/z.md": ["new"]}
 
 
 def test_a_text_too_long_to_be_formatted_is_kept_and_shown_as_it_is(folder: Path) -> None:

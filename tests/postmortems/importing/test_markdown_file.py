@@ -334,6 +334,21 @@ def test_unknown_headings_stay_in_their_section_or_in_the_narrative_in_order() -
     assert parsed.sections["narrative"] == "## Odd one\n\nA\n\n## Odd two\n\nD\n\n### Below\n\nE"
 
 
+def test_headings_inside_a_timeline_and_inside_action_items_are_phases_and_groups() -> None:
+    parsed = parse(
+        "# T\n\n## Timeline\n\n### Detection\n\n- 2021-05-03 08:21 Full\n\n### Resolution\n\n- 08:46 Freed\n\n"
+        "## Action items\n\n### Prevention\n\n- Cap the queue\n\n### Detection\n\n- Look at it\n",
+        "file",
+    )
+
+    assert [entry.text for entry in parsed.timeline] == ["Detection: Full", "Resolution: Freed"]
+    assert [(action.title, action.kind) for action in parsed.actions] == [
+        ("Cap the queue", "prevent"),
+        ("Look at it", "detect"),
+    ]
+    assert parsed.sections == {}
+
+
 def test_a_section_that_comes_twice_is_joined_below_its_second_heading() -> None:
     parsed = parse("# T\n\n## Root cause\n\nA\n\n## Contributing factors\n\nB\n", "file")
 
@@ -363,6 +378,20 @@ def test_a_visibility_nobody_knows_is_refused_and_not_taken_for_open() -> None:
         parse("---\ntitle: T\nvisibility: top\n---\nText.", "file")
 
     assert refused.value.line == 3
+
+
+def test_what_is_said_first_counts_and_the_other_is_kept() -> None:
+    parsed = parse("---\nteam: Blue\n---\n# T\n\n- Team: Red\n- Severity: S1\n- Sev: S2\n\n## Impact\n\nText.", "file")
+
+    assert (parsed.team, parsed.severity) == ("Blue", "sev1")
+    assert parsed.sections["supporting"] == "- Team: Red\n- Sev: S2"
+
+
+def test_an_end_before_the_start_is_kept_as_text_only() -> None:
+    parsed = parse("---\nstart: 2021-05-03 08:00\nend: 2021-05-03 07:00\n---\nText.", "file")
+
+    assert parsed.ended_at is None
+    assert parsed.sections["supporting"] == "- End: 2021-05-03T07:00:00+00:00"
 
 
 def test_the_text_does_not_say_who_may_see_it() -> None:
