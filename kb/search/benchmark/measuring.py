@@ -133,9 +133,13 @@ def _build(task: Task) -> Build:
     """The documents are made beforehand: only the engine's work is timed."""
     peer = peers.make(task.engine, task.place)
     documents = list(task.corpus.documents(task.documents))
-    start = time.perf_counter()
-    peer.build(documents)
-    return Build(peer.version, time.perf_counter() - start, peer.size())
+    try:
+        start = time.perf_counter()
+        peer.build(documents)
+        return Build(peer.version, time.perf_counter() - start, peer.size())
+    except BaseException:
+        peer.discard()
+        raise
 
 
 def _answer(task: Task) -> Answers:

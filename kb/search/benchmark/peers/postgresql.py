@@ -98,7 +98,7 @@ class PostgreSQL(Peer):
         return int(size)
 
     def discard(self) -> None:
-        self._connection.execute(SQL("DROP SCHEMA {} CASCADE").format(self._schema))
+        self._connection.execute(SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(self._schema))
 
     def _rows(self, statement: LiteralString, question: Question) -> list[Any]:
         wanted = SQL(statement).format(wanted=SQL(WANTED.get(question.operation, ALL_WANTED)))
