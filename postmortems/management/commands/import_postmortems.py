@@ -59,7 +59,7 @@ class Command(BaseCommand):
     def _progress(self, done: int, total: int, outcome: Outcome) -> None:
         """One line that counts, on a terminal only."""
         if self.stderr.isatty():
-            self.stderr.write(f"\r{done}/{total} {outcome.file[-60:]:<60}", ending="")
+            self.stderr.write(f"\r{done}/{total} {_printable(outcome.file)[-60:]:<60}", ending="")
 
     def _end_progress(self) -> None:
         if self.stderr.isatty():
@@ -69,15 +69,20 @@ class Command(BaseCommand):
         for outcome in report.outcomes:
             if outcome.state in (SKIPPED, CONFLICT, IGNORED):
                 place = f"{outcome.file}:{outcome.line}" if outcome.line else outcome.file
-                self.stdout.write(f"{outcome.state:<9} {place}: {outcome.reason}")
+                self.stdout.write(_printable(f"{outcome.state:<9} {place}: {outcome.reason}"))
             elif outcome.state != "unchanged":
-                self.stdout.write(f"{outcome.state:<9} {outcome.ref:<7} {outcome.title}")
+                self.stdout.write(_printable(f"{outcome.state:<9} {outcome.ref:<7} {outcome.title}"))
             if outcome.note and outcome.state != "unchanged":
-                self.stdout.write(f"{'':<9} {outcome.file}: {outcome.note}")
+                self.stdout.write(_printable(f"{'':<9} {outcome.file}: {outcome.note}"))
         counts = ", ".join(f"{report.count(state)} {state}" for state in ("created", "updated", "unchanged"))
         skipped = f"{report.count(SKIPPED, CONFLICT)} skipped ({report.count(CONFLICT)} of them conflicts)"
         ignored = f"{report.count(IGNORED)} ignored"
         self.stdout.write(f"{'Would be: ' if dry_run else ''}{counts}, {skipped}, {ignored}")
+
+
+def _printable(text: str) -> str:
+    """Names of files and titles may hold anything, also what a terminal obeys."""
+    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
 
 
 def _owner(name: str | None) -> User | None:

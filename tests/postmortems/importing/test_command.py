@@ -65,6 +65,16 @@ def test_a_dry_run_says_what_would_be_and_writes_nothing(folder: Path) -> None:
     assert not Postmortem.objects.exists()
 
 
+def test_names_and_titles_cannot_command_the_terminal(folder: Path) -> None:
+    (folder / "c\x1b[2J\n.md").write_text("# Clear\x1b[2J\n\n## Summary\n\nText.\n")
+    (folder / "d\x1b.png").write_text("")
+
+    shown = called(folder)
+
+    assert "Clear\N{REPLACEMENT CHARACTER}[2J" in shown
+    assert "\x1b" not in shown
+
+
 def test_a_path_that_does_not_exist_is_named_and_nothing_is_imported(folder: Path) -> None:
     with pytest.raises(CommandError, match=r"gone\.md does not exist"):
         called(folder, folder / "gone.md")
