@@ -37,7 +37,10 @@ def make_backend(url: str, schema: Schema) -> SearchBackend:
         known = ", ".join(f"{name}:" for name in sorted(SCHEMES))
         raise ImproperlyConfigured(f"KB_SEARCH_URL={url!r} names no engine. Known: {known}")
     kind: type[SearchBackend] = import_string(SCHEMES[scheme])
-    return kind.from_url(url, schema, data_dir=settings.DATA_DIR)
+    try:
+        return kind.from_url(url, schema, data_dir=settings.DATA_DIR)
+    except ValueError as error:
+        raise ImproperlyConfigured(f"KB_SEARCH_URL: {error}") from error
 
 
 def _forget_the_parents() -> None:

@@ -66,7 +66,7 @@ class Generations:
 
     def switch(self, generation: Path) -> None:
         """From now on readers open this one. All but the one before it are removed."""
-        before = self._pointer.read_text().strip() if self._pointer.is_file() else ""
+        before = self._pointer.read_bytes().decode(errors="replace").strip() if self._pointer.is_file() else ""
         (generation / "meta.json").write_text(json.dumps(self._made_for))
         flush(generation)
         draft = self.folder / "current.new"

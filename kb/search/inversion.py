@@ -57,9 +57,10 @@ class Inversion:
 
     def extend(self, token: str, ids: Ids, extras: npt.NDArray[Any]) -> None:
         """Postings that are arrays already: of a segment that is merged into a new one."""
-        self._tokens.extend([self._numbers[token]] * len(ids))
-        self._ids.frombytes(ids.astype(np.uint32).tobytes())
-        self._extras.frombytes(extras.tobytes())
+        if len(ids):  # else all its documents are deleted, and it is no token any more
+            self._tokens.extend([self._numbers[token]] * len(ids))
+            self._ids.frombytes(ids.astype(np.uint32).tobytes())
+            self._extras.frombytes(extras.tobytes())
 
     def lists(self) -> Iterator[PostingList]:
         """In the order of the tokens' bytes."""

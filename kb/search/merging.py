@@ -2,33 +2,34 @@
 
 from collections.abc import Sequence
 
-# A document takes about 2 ms to copy. Up to FEW segments of SMALL size are merged by the save that made one too many;
-# the rest is the job's, unless nobody runs it.
+# A document takes about 2 ms to copy. Up to FEW segments of at most SMALL documents are merged by the save that makes
+# one too many; the rest is the job's, unless nobody runs it and there are more than MANY.
 SMALL, FEW, MANY = 64, 8, 12
 
 
 def worth_merging(sizes: Sequence[int], *, thoroughly: bool) -> list[int]:
     """Numbers of the segments to merge into one, by how many living documents each has; empty ones always go.
 
-    By the logarithmic method (Bentley & Saxe 1980): small ones first, up to where the next would double the work, so
-    that a document is copied about log(n) times in all.
+    By the logarithmic method (Bentley & Saxe 1980, "Decomposable searching problems"): like with like, so that a
+    document is copied about log(n) times in all.
     """
     empty = [number for number, size in enumerate(sizes) if not size]
     ascending = sorted((number for number, size in enumerate(sizes) if size), key=sizes.__getitem__)
     small = [number for number in ascending if sizes[number] <= SMALL]
     if thoroughly or len(ascending) > MANY:
-        chosen = _prefix(ascending, sizes, patience=4 if thoroughly else 1)
+        chosen = _longest_run(ascending, sizes, patience=4 if thoroughly else 1)
     else:
         chosen = small if len(small) > FEW else []
     return empty + (chosen if len(chosen) > 1 else [])
 
 
-def _prefix(ascending: Sequence[int], sizes: Sequence[int], *, patience: int) -> list[int]:
-    total = 0
-    chosen: list[int] = []
+def _longest_run(ascending: Sequence[int], sizes: Sequence[int], *, patience: int) -> list[int]:
+    """Neighbours in size, none of which is more than `patience` times all smaller ones of the run."""
+    longest: list[int] = []
+    run: list[int] = []
     for number in ascending:
-        if chosen and sizes[number] > patience * total:
-            break
-        chosen.append(number)
-        total += sizes[number]
-    return chosen
+        if sizes[number] > patience * sum(sizes[other] for other in run):
+            run = []
+        run.append(number)
+        longest = max(longest, run, key=len).copy()
+    return longest

@@ -216,11 +216,9 @@ class Scorer:
         return matching, {term: np.where(matching, values, 0.0) for term, values in shares.items()}
 
     def _leaf_shares(self, leaf: Leaf, docs: Ids) -> tuple[Mask, dict[Term, Floats]]:
-        if not len(leaf.ids):
-            return np.zeros(len(docs), np.bool_), {}
-        at = np.minimum(np.searchsorted(leaf.ids, docs), len(leaf.ids) - 1)
-        mask = leaf.ids[at] == docs
-        return mask, {term: np.where(mask, values[at], 0.0) for term, values in leaf.values.items()}
+        return _look_up(leaf.ids, np.ones(len(leaf.ids)), docs) > 0, {
+            term: _look_up(leaf.ids, values, docs) for term, values in leaf.values.items()
+        }
 
     def _leaf(self, node: Term | Phrase | Prefix) -> Leaf:
         if node not in self._leaves:
@@ -251,9 +249,18 @@ class Scorer:
         values: dict[Term, Floats] = {}
         for stem in phrase.tokens:
             term = Term(stem, WORDS)
-            holders, scores = self._bm25(term)
-            values[term] = values.get(term, 0.0) + scores[np.searchsorted(holders, ids)]
+            values[term] = values.get(term, 0.0) + _look_up(*self._bm25(term), ids)
         return Leaf(ids, values)
+
+
+def _look_up(holders: Ids, values: Floats, docs: Ids) -> Floats:
+    """The values of these documents among all that hold a token; 0 for one that does not."""
+    found = np.zeros(len(docs))
+    at = np.searchsorted(holders, docs)
+    held = at < len(holders)
+    held[held] = holders[at[held]] == docs[held]
+    found[held] = values[at[held]]
+    return found
 
 
 def idf(documents: int, frequency: int) -> float:

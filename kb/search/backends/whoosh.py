@@ -99,7 +99,7 @@ class WhooshBackend(SearchBackend):
         """`whoosh:` is the folder `index` of the data folder; `whoosh:///another/folder` is another folder."""
         parsed = urlsplit(url)
         if parsed.netloc:
-            raise ValueError(f"{url!r}: a folder is written with three slashes, whoosh:///like/this")
+            raise ValueError(f"{url!r} names no folder: it is written with three slashes, whoosh:///like/this")
         return cls(schema, Path(parsed.path) if parsed.path else data_dir / "index")
 
     # --- reading
