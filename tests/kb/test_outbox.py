@@ -1,9 +1,10 @@
 """What was saved is learned: once, by one drainer, in spite of bad documents, a missing index and killed processes."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
-from django.db import OperationalError, transaction
+from django.db import OperationalError, connection, transaction
 
 from kb.search import engine, outbox, upkeep
 from kb.search.base import Unavailable
@@ -110,6 +111,24 @@ def test_a_change_that_comes_while_its_drainer_is_at_work_is_not_overlooked(inde
     sources.SOURCE.meanwhile = lambda: sources.save("doc-2", "pool")  # its own drain finds the lock taken
 
     sources.save("doc-1", "pool")
+
+    assert sources.found("pool") == {"doc-1", "doc-2"}
+    assert outbox.pending() == []
+
+
+def test_a_change_between_the_last_look_and_the_unlocking_is_not_overlooked(index: None) -> None:
+    looks: list[str] = []
+
+    def save_after_the_second_look(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        result = execute(sql, params, many, context)
+        if sql.startswith("SELECT") and f"LIMIT {outbox.BATCH}" in sql:
+            looks.append(sql)
+            if len(looks) == 2:  # the first found doc-1, this one nothing
+                sources.save("doc-2", "pool")
+        return result
+
+    with connection.execute_wrapper(save_after_the_second_look):
+        sources.save("doc-1", "pool")
 
     assert sources.found("pool") == {"doc-1", "doc-2"}
     assert outbox.pending() == []
