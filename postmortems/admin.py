@@ -17,6 +17,7 @@ from django.http import HttpRequest
 
 from kb import markdown
 from postmortems import search
+from postmortems.forms import checked_terms
 from postmortems.models import (
     ActionItem,
     Fix,
@@ -295,8 +296,14 @@ class TimelineEntryAdmin(IndexedAdmin):
     autocomplete_fields = ("postmortem", "incident")
 
 
+class GlossaryEntryForm(ModelForm):
+    def clean_terms(self) -> str:
+        return checked_terms(self.cleaned_data["terms"], but=self.instance.pk)
+
+
 @admin.register(GlossaryEntry)
 class GlossaryEntryAdmin(VisibleAdmin):
+    form = GlossaryEntryForm
     list_display = ("__str__", "updated_at")
     search_fields = ("terms",)
 

@@ -9,8 +9,20 @@ from django import forms
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from postmortems.models import Environment, Fix, FixUse, Incident, Kind, Service, Severity
+from kb.errors import DomainError
+from postmortems.models import (
+    Environment,
+    Fix,
+    FixUse,
+    GlossaryEntry,
+    Incident,
+    Kind,
+    Service,
+    Severity,
+    SuggestionVerdict,
+)
 from postmortems.models.incident import TITLE_LENGTH, DetectionSource
+from postmortems.search import glossary
 from postmortems.suggestions import Report
 
 TEXT_LENGTH = 100_000  # about 1,500 log lines; more than that belongs in a log store, with a link
@@ -150,6 +162,41 @@ class OutcomeForm(forms.Form):
         if fix is None:
             raise forms.ValidationError("There is no fix of that number. Its ref looks like FIX-3.")
         return fix
+
+
+class VerdictForm(forms.Form):
+    """What someone says of a suggestion."""
+
+    verdict = forms.ChoiceField(choices=SuggestionVerdict.Verdict.choices)
+
+
+class GlossaryForm(forms.Form):
+    """Terms that mean the same."""
+
+    terms = forms.CharField(
+        label="Terms that mean the same",
+        help_text="One per line, at least two.",
+        max_length=2000,
+        widget=forms.Textarea(attrs={"rows": 4, "placeholder": "k8s\nkubernetes", "spellcheck": "false"}),
+    )
+
+    def __init__(self, *args: Any, entry: GlossaryEntry | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.entry = entry
+
+    def clean_terms(self) -> str:
+        return checked_terms(self.cleaned_data["terms"], but=self.entry and self.entry.pk)
+
+
+def checked_terms(text: str, *, but: Any) -> str:
+    """Tidied; a term that analysis drops whole is said, as it would never be found in a text."""
+    try:
+        members = GlossaryEntry.objects.group(text, but=but)
+    except DomainError as refusal:
+        raise forms.ValidationError(str(refusal)) from refusal
+    if empty := [term for term in members if glossary.says_nothing(term)]:
+        raise forms.ValidationError(f"Nothing to look for in: {empty[0]}")
+    return "\n".join(members)
 
 
 def _zones() -> list[Any]:

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from postmortems.views import account, actions, fixes, home, incidents, postmortems, searching
+from postmortems.views import account, actions, fixes, glossary, home, incidents, postmortems, searching
 
 urlpatterns = [
     path("", home.home, name="home"),
@@ -25,5 +25,8 @@ urlpatterns = [
     path("fixes/<str:ref>/", fixes.fix_detail, name="fix_detail"),
     path("fixes/<str:ref>/<str:slug>/", fixes.fix_detail),
     path("actions/", actions.action_list, name="action_list"),
+    path("glossary/", glossary.glossary_list, name="glossary_list"),
+    path("glossary/<int:pk>/", glossary.glossary_edit, name="glossary_edit"),
+    path("glossary/<int:pk>/remove/", glossary.glossary_remove, name="glossary_remove"),
     path("account/", account.account, name="account"),
 ]

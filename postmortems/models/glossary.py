@@ -2,16 +2,22 @@
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any, Self
+from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Count, Max, Q
 from django.db.models.functions import Lower
 
+from kb.errors import DomainError
+
 # Together they fit into one row of a PostgreSQL index, in any script.
 TERM_LENGTH = 60
 MOST_TERMS = 10
+
+
+class NoGroup(DomainError):
+    """These terms cannot stand for one another."""
 
 
 class GlossaryEntryQuerySet(models.QuerySet["GlossaryEntry"]):
@@ -25,8 +31,18 @@ class GlossaryEntryQuerySet(models.QuerySet["GlossaryEntry"]):
         wanted = {term.casefold() for term in terms}
         return next((entry for entry in self if wanted & {term.casefold() for term in entry.members}), None)
 
-    def excluding(self, pk: Any) -> Self:
-        return self.exclude(pk=pk) if pk else self.all()
+    def group(self, text: str, *, but: Any = None) -> list[str]:
+        """The terms of a text, one a line, tidied; refused when they are no group or overlap another one than `but`."""
+        members = tidied(text)
+        if len(members) < 2:
+            raise NoGroup("At least two different terms are wanted, one per line.")
+        if len(members) > MOST_TERMS:
+            raise NoGroup(f"At most {MOST_TERMS} terms: more than that rarely mean the same.")
+        if long := [term for term in members if len(term) > TERM_LENGTH]:
+            raise NoGroup(f"Longer than {TERM_LENGTH} characters: {long[0]:.{TERM_LENGTH}}…")
+        if other := self.exclude(pk=but).holding(members):
+            raise NoGroup(f"In a group already: {other}. Add to that one instead.")
+        return members
 
 
 class GlossaryEntry(models.Model):
@@ -53,22 +69,14 @@ class GlossaryEntry(models.Model):
         return self.terms.split("\n")
 
     def clean(self) -> None:
-        """Tidied: one term a line, each once; refused when it is no group, or overlaps another one."""
-        members = tidied(self.terms)
-        if len(members) < 2:
-            raise ValidationError({"terms": "At least two different terms are wanted, one per line."})
-        if len(members) > MOST_TERMS:
-            raise ValidationError({"terms": f"At most {MOST_TERMS} terms: more than that rarely mean the same."})
-        if long := [term for term in members if len(term) > TERM_LENGTH]:
-            raise ValidationError({"terms": f"Longer than {TERM_LENGTH} characters: {long[0]:.80}"})
-        if other := GlossaryEntry.objects.excluding(self.pk).holding(members):
-            raise ValidationError({"terms": f"In a group already: {other}. Add to that one instead."})
-        self.terms = "\n".join(members)
+        try:
+            self.terms = "\n".join(GlossaryEntry.objects.group(self.terms, but=self.pk))
+        except NoGroup as refusal:
+            raise ValidationError({"terms": str(refusal)}) from refusal
 
-    def write(self, members: Iterable[str]) -> "GlossaryEntry":
-        """Save it as these terms."""
-        self.terms = "\n".join(members)
-        self.full_clean()
+    def write(self, text: str) -> "GlossaryEntry":
+        """Save it with the terms of this text."""
+        self.terms = "\n".join(GlossaryEntry.objects.group(text, but=self.pk))
         self.save()
         return self
 
