@@ -57,7 +57,7 @@ def until_served(address: str, process: subprocess.Popen[str]) -> None:
         try:
             urllib.request.urlopen(f"{address}/readyz", timeout=5)
             return
-        except (urllib.error.URLError, ConnectionError):
+        except (urllib.error.URLError, ConnectionError, TimeoutError):
             time.sleep(0.2)
     pytest.fail(process.communicate()[0])
 
