@@ -43,8 +43,10 @@ def _affected(causes: Iterable[Cause]) -> dict[Any, set[int]]:
             pks[model].update(model.objects.filter(lookup(cause.pk)).values_list("pk", flat=True))
         if type(cause) in (Postmortem, Incident, Fix):
             pks[type(cause)].add(cause.pk)
-    _follow(pks, Incident, Postmortem, "incidents__in")
-    _follow(pks, Postmortem, Fix, "postmortem__in")
+    _follow(pks, Fix, Postmortem, "fixes__in")  # a fix's words stand in its postmortem's document
+    _follow(pks, Incident, Postmortem, "incidents__in")  # so do an incident's, and its restriction carries over
+    _follow(pks, Postmortem, Fix, "postmortem__in")  # and further to the fixes
+    _follow(pks, Postmortem, Incident, "postmortems__in")  # which says has:postmortem
     return pks
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from kb.search import outbox
 from postmortems import search
-from postmortems.models import ActionItem, Postmortem, Service, Team, User, Visibility
+from postmortems.models import ActionItem, Fix, Postmortem, Service, Team, User, Visibility
 from tests import factory
 from tests.postmortems.conftest import Learn
 
@@ -265,6 +265,22 @@ def test_a_renamed_service_is_found_by_its_new_name(alice: User, learn: Learn) -
 
     assert refs(search.find("wombat", user=alice)) == [row.ref]
     assert search.find("service:edge", user=alice).total == 0
+
+
+def test_a_changed_fix_is_found_in_its_postmortem_and_a_new_postmortem_at_its_incident(
+    alice: User, learn: Learn
+) -> None:
+    incident = factory.incident("Checkout fails")
+    row = factory.postmortem("Timeout")
+    fix = factory.fix("Restart", postmortem=row)
+    learn(incident, row, fix)
+    Fix.objects.filter(pk=fix.pk).update(steps="Drain the wombat queue.")
+    row.incidents.add(incident)
+
+    learn(fix)
+
+    assert set(refs(search.find("wombat", user=alice))) == {row.ref, fix.ref}
+    assert refs(search.find("has:postmortem", user=alice)) == [incident.ref]
 
 
 def test_a_deleted_row_is_gone_from_the_index(alice: User, learn: Learn) -> None:
