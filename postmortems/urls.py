@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from postmortems.views import account, actions, fixes, glossary, home, incidents, postmortems, searching
+from postmortems.views import account, actions, fixes, glossary, home, incidents, postmortems, searching, suggestions
 
 urlpatterns = [
     path("", home.home, name="home"),
@@ -16,6 +16,7 @@ urlpatterns = [
     path("incidents/<str:ref>/resolve/", incidents.incident_resolve, name="incident_resolve"),
     path("incidents/<str:ref>/reopen/", incidents.incident_reopen, name="incident_reopen"),
     path("incidents/<str:ref>/outcome/", incidents.fix_outcome, name="fix_outcome"),
+    path("incidents/<str:ref>/verdict/", suggestions.suggestion_verdict, name="suggestion_verdict"),
     path("incidents/<str:ref>/<str:slug>/", incidents.incident_detail),
     path("postmortems/", postmortems.postmortem_list, name="postmortem_list"),
     path("postmortems/<str:ref>/", postmortems.postmortem_detail, name="postmortem_detail"),
@@ -25,6 +26,8 @@ urlpatterns = [
     path("fixes/<str:ref>/", fixes.fix_detail, name="fix_detail"),
     path("fixes/<str:ref>/<str:slug>/", fixes.fix_detail),
     path("actions/", actions.action_list, name="action_list"),
+    path("suggestions/<int:run>/<str:ref>/", suggestions.suggestion_open, name="suggestion_open"),
+    path("insights/suggestions/", suggestions.suggestion_quality, name="suggestion_quality"),
     path("glossary/", glossary.glossary_list, name="glossary_list"),
     path("glossary/<int:pk>/", glossary.glossary_edit, name="glossary_edit"),
     path("glossary/<int:pk>/remove/", glossary.glossary_remove, name="glossary_remove"),

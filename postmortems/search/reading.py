@@ -21,7 +21,7 @@ FIRST_LINES = 280
 
 def fetch(keys: Iterable[str], *, user: Any) -> dict[str, Item]:
     """The rows of these search keys that this reader may see, with their texts and fixes."""
-    rows = _fetch(keys, user)
+    rows = rows_of(keys, user=user)
     postmortems, incidents, _ = _by_kind(rows.values())
     prefetch_related_objects(postmortems, "sections", Prefetch("fixes", Fix.objects.visible_to(user).in_use()))
     prefetch_related_objects(incidents, _what_worked(user))
@@ -33,7 +33,7 @@ def fetch_with_help(keys: Iterable[str], *, user: Any, before: datetime | None =
 
     `before`: with the record as it stood at that moment.
     """
-    rows = _fetch(keys, user)
+    rows = rows_of(keys, user=user)
     postmortems, incidents, _ = _by_kind(rows.values())
     unfinished = Prefetch("action_items", ActionItem.objects.visible_to(user).unfinished())
     telling = Prefetch("postmortems", Postmortem.objects.visible_to(user).select_related("problem"))
@@ -54,7 +54,8 @@ def visible_keys(keys: Iterable[str], *, user: Any) -> frozenset[str]:
     )
 
 
-def _fetch(keys: Iterable[str], user: Any) -> dict[str, Item]:
+def rows_of(keys: Iterable[str], *, user: Any) -> dict[str, Item]:
+    """The rows of these search keys that this reader may see, and no more than the rows."""
     return {
         row.search_key: row
         for kind, pks in _pks(keys).items()

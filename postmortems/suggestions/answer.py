@@ -9,7 +9,7 @@ from typing import Any
 
 from django.conf import settings
 
-from postmortems.models import ActionItem, Fix, Problem
+from postmortems.models import ActionItem, Fix, Problem, SuggestionVerdict
 from postmortems.search import Item, Near
 
 
@@ -32,6 +32,12 @@ class Report:
     @property
     def text(self) -> str:
         return f"{self.symptoms}\n{self.error_excerpt}"
+
+    @property
+    def dismissed(self) -> frozenset[str]:
+        """What people said is not similar."""
+        not_similar = SuggestionVerdict.Verdict.NOT_SIMILAR
+        return frozenset(key for key, verdict in self.verdicts.items() if verdict == not_similar)
 
     @property
     def is_empty(self) -> bool:

@@ -84,7 +84,7 @@ def _similar(report: Report, *, user: Any) -> tuple[Matches, Matches]:
         report.text,
         access=search.access_of(user),
         before=report.started_at,
-        exclude=_own_keys(report) | _dismissed(report) | search.hidden_changes(user),
+        exclude=_own_keys(report) | report.dismissed | search.hidden_changes(user),
         words=glossary.current(),
         limit=RERANKED,
     )
@@ -97,13 +97,6 @@ def _own_keys(report: Report) -> frozenset[str]:
         return frozenset()
     own = Postmortem.objects.filter(incidents=report.incident_pk).values_list("pk", flat=True)
     return frozenset({f"incident:{report.incident_pk}", *(f"postmortem:{pk}" for pk in own)})
-
-
-def _dismissed(report: Report) -> frozenset[str]:
-    """What people said is not similar."""
-    return frozenset(
-        key for key, verdict in report.verdicts.items() if verdict == SuggestionVerdict.Verdict.NOT_SIMILAR
-    )
 
 
 @dataclass(frozen=True)
@@ -126,7 +119,7 @@ def _weighed(
 ) -> list[_Judged]:
     """The engine's best, judged again with what only the database knows."""
     judged = []
-    for match in _folded(found.matches, rows, _dismissed(report)):
+    for match in _folded(found.matches, rows, report.dismissed):
         if confidence := search.confidence_of(match, found):
             row, own = rows[match.key], services.get(match.key, {})
             parts = parts_of(_channels(match), _features(row, own, report))

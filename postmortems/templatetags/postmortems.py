@@ -1,17 +1,20 @@
 """How the domain's words look: severities, states, outcomes, due dates. Each colour comes with a word or a sign."""
 
-from collections.abc import Iterable, Mapping
-from datetime import date
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, timedelta
 from typing import Any
 
 from django.template import Library
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 
 from kb.templatetags.kb import DAY, in_words, span
-from postmortems.models import ActionItem, Fix, FixUse, Incident, Postmortem
+from postmortems.models import ActionItem, Fix, FixUse, Incident, Postmortem, SuggestionVerdict
 from postmortems.search import Result
-from postmortems.suggestions import Reason
+from postmortems.suggestions import Part, Reason, Suggestion
+from postmortems.suggestions.quality import Share
 
 register = Library()
 
@@ -42,6 +45,13 @@ OUTCOME_SIGNS = {
     FixUse.Outcome.NO_EFFECT: ("○", "muted"),
     FixUse.Outcome.MADE_WORSE: ("✗", "bad"),
 }
+VERDICT_SIGNS = {
+    SuggestionVerdict.Verdict.SAME_CAUSE: "=",
+    SuggestionVerdict.Verdict.SAME_SYMPTOM: "≈",
+    SuggestionVerdict.Verdict.NOT_SIMILAR: "≠",
+}
+# The three that come of the text; all others are what was added.
+PART_KINDS = {"Words": "words", "Names": "names", "Log lines": "lines"}
 
 
 @register.simple_tag
@@ -103,6 +113,62 @@ def by_field(reasons: Iterable[Reason]) -> list[tuple[str, list[str]]]:
     for reason in reasons:
         fields.setdefault(reason.field, []).append(reason.term)
     return list(fields.items())
+
+
+@register.simple_tag
+def opening(suggestion: Suggestion, run: Any) -> str:
+    """The address of a suggestion's page: by way of the run it was shown in, if there is one."""
+    return reverse("suggestion_open", args=[run.pk, suggestion.ref]) if run else suggestion.url
+
+
+@register.simple_tag
+def verdicts() -> list[tuple[str, str, str]]:
+    """(value, label, sign) of each, for the buttons."""
+    return [(choice.value, str(choice.label), VERDICT_SIGNS[choice]) for choice in SuggestionVerdict.Verdict]
+
+
+@register.filter
+def bars(parts: Iterable[Part]) -> list[dict[str, str]]:
+    """The parts of a score as pieces of a bar a hundred wide; what takes away is drawn over its end, from the right.
+
+    Their values are rounded so that they still add up to the rounded score.
+    """
+    listed = list(parts)
+    whole = sum(part.value for part in listed if part.value > 0) or 1.0
+    tenths = _adding_up([part.value * 10 for part in listed])
+    pieces, start = [], 0.0
+    for part, value in zip(listed, tenths, strict=True):
+        width = abs(part.value) / whole * 100
+        at = start if part.value > 0 else 100 - width
+        kind = "less" if part.value < 0 else PART_KINDS.get(part.name, "more")
+        drawn = {"x": f"{at:.2f}", "width": f"{width:.2f}", "kind": kind}
+        pieces.append({"name": part.name, "value": f"{value / 10:+.1f}", **drawn})
+        start += width if part.value > 0 else 0
+    return pieces
+
+
+def _adding_up(values: Sequence[float]) -> list[int]:
+    """Rounded so that the sum is the rounded sum: those that lose most by rounding down get one more."""
+    floors = [math.floor(value) for value in values]
+    missing = round(sum(values)) - sum(floors)
+    losing = sorted(range(len(values)), key=lambda n: floors[n] - values[n])[: max(missing, 0)]
+    return [floor + (n in losing) for n, floor in enumerate(floors)]
+
+
+@register.filter
+def share(value: Share) -> str:
+    """`67 % (20 of 30)`; of few, where a percentage would say more than is known, `2 of 3`."""
+    if not value.of:
+        return "none yet"
+    counted = f"{value.part} of {value.of}"
+    return counted if value.percent is None else f"{value.percent} % ({counted})"
+
+
+@register.filter
+def time_span(length: timedelta | None) -> str:
+    if length is None:
+        return "none yet"
+    return span(length.total_seconds()) or "under 1 min"
 
 
 @register.filter

@@ -17,8 +17,9 @@ from postmortems import suggestions
 from postmortems.filters import IncidentFilter
 from postmortems.forms import DeclareForm, EditForm, OutcomeForm, initial_of
 from postmortems.models import ActionItem, Fix, FixUse, Incident, Postmortem
+from postmortems.search import reading
 from postmortems.views.permalinks import by_ref
-from postmortems.workflows import triage
+from postmortems.workflows import suggesting, triage
 
 PER_PAGE = 25
 
@@ -53,16 +54,22 @@ def incident_new(request: HttpRequest) -> HttpResponse:
 
 def _declare_page(request: HttpRequest, form: DeclareForm, report: suggestions.Report | None = None) -> HttpResponse:
     report = report or suggestions.Report(title=form.initial.get("title", ""))
-    found = suggestions.suggest(report, user=request.user)
-    return render(request, "postmortems/incident_new.html", {"form": form, "found": found, "report": report})
+    return render(request, "postmortems/incident_new.html", {"form": form, **_panel(request, report)})
 
 
 @require_POST
 def incident_suggestions(request: HttpRequest) -> HttpResponse:
     """The suggestion panel for what is typed so far."""
     report = DeclareForm(request.POST).report()
+    return render(request, "postmortems/_suggestions_live.html", _panel(request, report))
+
+
+def _panel(request: HttpRequest, report: suggestions.Report, incident: Incident | None = None) -> dict[str, Any]:
+    """What the suggestion panel shows; that it was seen is kept."""
     found = suggestions.suggest(report, user=request.user)
-    return render(request, "postmortems/_suggestions_live.html", {"found": found, "report": report})
+    seen = request.method != "HEAD"
+    run = suggesting.record_run(found, by=request.user, at=timezone.now(), incident=incident) if seen else None
+    return {"found": found, "report": report, "run": run}
 
 
 @require_safe
@@ -74,8 +81,8 @@ def incident_detail(request: HttpRequest, ref: str, slug: str = "") -> HttpRespo
         "postmortems/incident_detail.html",
         {
             "incident": incident,
-            "found": suggestions.suggest(report, user=request.user),
-            "report": report,
+            **_panel(request, report, incident),
+            "dismissed": list(reading.rows_of(report.dismissed, user=request.user).values()),
             "uses": {use.fix_id: use for use in incident.fix_uses.all()},
             "form": OutcomeForm(fixes=Fix.objects.none()),
         },

@@ -1,6 +1,6 @@
 """From the ref in an address to the row. What is hidden and what does not exist are the same 404."""
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from django.db.models import QuerySet
 from django.http import Http404
@@ -17,3 +17,12 @@ def by_ref(rows: QuerySet[Row], ref: str) -> Row:
     if pk is None:
         raise Http404(f"No {rows.model.ref_prefix} of that number.")
     return get_object_or_404(rows, pk=pk)
+
+
+def any_by_ref(ref: str, user: Any) -> Incident | Postmortem | Fix:
+    """The row of a ref of any kind that this reader may see."""
+    if Incident.pk_of_ref(ref) is not None:
+        return by_ref(Incident.objects.visible_to(user), ref)
+    if Postmortem.pk_of_ref(ref) is not None:
+        return by_ref(Postmortem.objects.visible_to(user), ref)
+    return by_ref(Fix.objects.visible_to(user), ref)

@@ -19,8 +19,8 @@ SAME_PANEL = timedelta(minutes=10)
 DECLARING = timedelta(hours=1)
 
 
-class NoSuchPair(DomainError):
-    """An incident is not similar to itself."""
+class NoVerdict(DomainError):
+    """There is nothing to judge, or nothing was said."""
 
 
 def record_run(found: Suggestions, *, by: Any, at: datetime, incident: Incident | None = None) -> SuggestionRun | None:
@@ -85,5 +85,5 @@ def record_opening(run: SuggestionRun, item: Item, *, by: Any, at: datetime) -> 
 def give_verdict(incident: Incident, item: Item, *, verdict: str, by: Any, at: datetime) -> SuggestionVerdict:
     """What someone says of a suggested item; the newer word counts. "Not similar" takes it away for everybody."""
     if item.search_key == incident.search_key:
-        raise NoSuchPair("This is the incident itself.")
+        raise NoVerdict("This is the incident itself: it is not similar to itself.")
     return SuggestionVerdict.objects.record(incident=incident, key=item.search_key, verdict=verdict, by=by, at=at)

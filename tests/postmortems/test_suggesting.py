@@ -159,7 +159,7 @@ class TestVerdicts:
     def test_an_incident_is_not_similar_to_itself(self, alice: User) -> None:
         incident = factory.incident()
 
-        with pytest.raises(suggesting.NoSuchPair):
+        with pytest.raises(suggesting.NoVerdict):
             suggesting.give_verdict(incident, incident, verdict="same_cause", by=alice, at=NOW)
 
 
