@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import types
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, fields, is_dataclass
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any, TypeVar, cast, get_args, get_origin, get_type_hints
@@ -147,6 +147,20 @@ class FixUseRecord:
 
 
 @dataclass(frozen=True)
+class SuggestedRecord:
+    """What `by` was shown so many minutes after the start, best first: postmortems, each named by a key of its fixes.
+
+    Nothing similar, if none. `opened` a minute later, and judged a minute after that.
+    """
+
+    by: str
+    minutes: int
+    shown: tuple[str, ...] = ()
+    opened: tuple[str, ...] = ()
+    verdicts: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class IncidentRecord:
     """Began `days_ago` at `clock` (UTC), or `minutes_ago`; the other times are minutes after its start."""
 
@@ -174,6 +188,7 @@ class IncidentRecord:
     timeline: tuple[Moment, ...] = ()
     action_items: tuple[ActionRecord, ...] = ()
     fix_uses: tuple[FixUseRecord, ...] = ()
+    suggested: SuggestedRecord | None = None
 
 
 @dataclass(frozen=True)
@@ -207,10 +222,10 @@ def build(record: type[Record], content: Any, place: str) -> Record:
     """The record of this mapping; what is unknown, missing or of another type is said with its place."""
     if not isinstance(content, dict):
         raise SampleDataError(f"{place}: keys and values are wanted here, not {content!r:.60}.")
-    known = {field.name: field for field in fields(cast(Any, record))}
+    known = {each.name: each for each in fields(cast(Any, record))}
     if unknown := [key for key in content if key not in known]:
         raise SampleDataError(f"{place}: unknown key {unknown[0]!r}. Known: {', '.join(known)}.")
-    required = [name for name, field in known.items() if field.default is MISSING]
+    required = [name for name, each in known.items() if each.default is MISSING and each.default_factory is MISSING]
     if missing := [name for name in required if name not in content]:
         raise SampleDataError(f"{place}: key {missing[0]!r} is missing.")
     hints = get_type_hints(record)

@@ -22,6 +22,9 @@ from postmortems.models import (
     Problem,
     SectionText,
     Service,
+    SuggestionOpening,
+    SuggestionRun,
+    SuggestionVerdict,
     Tag,
     Team,
     TimelineEntry,
@@ -92,6 +95,8 @@ def load_sample_data(*, at: datetime, password: str, folder: Path = files.FOLDER
         _load_postmortem(loading, record, place)
     for incident in fresh:
         _load_fix_uses(loading, incident)
+        if incident.suggested:
+            _load_suggested(loading, incident.suggested, loading.incidents[incident.key])
     if loading.items:
         search.changed(*loading.items)
     return SampleReport(dict(loading.created), tuple(loading.signs_in))
@@ -270,6 +275,32 @@ def _load_fix_uses(loading: Loading, record: files.IncidentRecord) -> None:
         loading.create(FixUse, place, fix=fix, incident=incident, recorded_by=by, at=at, **told)
         if use.outcome == FixUse.Outcome.WORKED:
             fix.confirm(on=at.date())
+
+
+def _load_suggested(loading: Loading, record: files.SuggestedRecord, incident: Incident) -> None:
+    """What was shown then is told, not worked out again: another engine may have ranked."""
+    place = f"incident {incident.dedup_key}: suggested"
+    fixes = {key: fix for key in record.shown if (fix := _one(loading.fixes, key, place))}
+    keys = {key: fix.postmortem.search_key for key, fix in fixes.items() if fix.postmortem}
+    by, at = _one(loading.people, record.by, f"{place}: by"), incident.started_at + timedelta(minutes=record.minutes)
+    run = loading.create(
+        SuggestionRun,
+        place,
+        user=by,
+        incident=incident,
+        at=at,
+        engine="sample data",
+        took_ms=0.0,
+        candidates=Postmortem.objects.filter(occurred_on__lt=incident.started_at.date()).count(),
+        abstained=not keys,
+        shown=[{"key": key, "score": 0.0, "confidence": "possible", "parts": {}} for key in keys.values()],
+    )
+    for key in record.opened:
+        opened = {"run": run, "key": _one(keys, key, f"{place}: opened"), "at": at + timedelta(minutes=1)}
+        loading.create(SuggestionOpening, place, **opened)
+    for key, verdict in record.verdicts.items():
+        judged = {"key": _one(keys, key, f"{place}: verdicts"), "verdict": verdict, "at": at + timedelta(minutes=2)}
+        loading.create(SuggestionVerdict, place, incident=incident, by=by, **judged)
 
 
 def _add_moments(

@@ -24,18 +24,24 @@ from postmortems.models import (
     Problem,
     SectionText,
     Service,
+    SuggestionRun,
+    SuggestionVerdict,
     Team,
     TimelineEntry,
     User,
 )
 from postmortems.sample_data import files
 from postmortems.sample_data.files import SampleDataError
+from postmortems.suggestions.quality import cases_for, measure
 from postmortems.workflows.sampling import SampleReport, load_sample_data
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 POSTMORTEMS = files.postmortems()
 PUBLIC = [record for record in POSTMORTEMS.values() if record.public]
-MODELS = (User, Team, Service, Problem, Incident, Postmortem, SectionText, Fix, FixUse, ActionItem, TimelineEntry)
+MODELS = (
+    *(User, Team, Service, Problem, Incident, Postmortem, SectionText, Fix, FixUse, ActionItem, TimelineEntry),
+    *(SuggestionRun, SuggestionVerdict),
+)
 BLAME = re.compile(r"human error|should have|careless|fail(ed|s)? to\b|negligen|\bfault of\b|\bblame", re.IGNORECASE)
 PATTERNS = {
     "leap second": "leap second",
@@ -181,6 +187,24 @@ class TestLoaded(TestCase):
         assert not Postmortem.objects.visible_to(reader).filter(incidents=hidden).exists()
         assert not Fix.objects.visible_to(reader).filter(postmortem__incidents=hidden).exists()
         assert Fix.objects.visible_to(member).filter(postmortem__incidents=hidden).exists()
+
+    def test_what_was_suggested_then_is_measured(self) -> None:
+        reader = User.objects.get(username="demo")
+
+        measures = measure(cases_for(reader, since=NOW - timedelta(weeks=26)))
+
+        assert measures.incidents == 12
+        assert measures.precision.of >= 10 and 0 < measures.precision.part < measures.precision.of
+        assert 0 < measures.useful.part < 12
+        assert measures.abstained.part == 3
+        assert measures.median_time is not None
+        assert timedelta(minutes=1) < measures.median_time < timedelta(hours=1)
+
+    def test_nothing_was_suggested_before_it_happened(self) -> None:
+        for run in SuggestionRun.objects.select_related("incident"):
+            assert run.incident is not None
+            shown = Postmortem.objects.filter(pk__in=[int(key.partition(":")[2]) for key in run.keys])
+            assert all(row.occurred_on and row.occurred_on < run.incident.started_at.date() for row in shown)
 
     def test_sections_and_steps_are_rendered(self) -> None:
         assert not SectionText.objects.filter(html="").exists()
