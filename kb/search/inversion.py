@@ -22,8 +22,8 @@ class PostingList(NamedTuple):
     """A token, the documents that hold it, ascending, and their weights. `positions`: where, if that is kept."""
 
     token: bytes
-    ids: list[int]
-    weights: list[float]
+    ids: npt.NDArray[Any]
+    weights: npt.NDArray[np.float32]
     positions: bytes
 
 
@@ -68,7 +68,7 @@ class Inversion:
         bounds = _bounds(tokens, len(self._numbers))
         for token, number in self._in_order():
             cut = slice(bounds[number], bounds[number + 1])
-            yield PostingList(token, ids[cut].tolist(), weights[cut].tolist(), b"")
+            yield PostingList(token, ids[cut], weights[cut], b"")
 
     def _sorted(self) -> tuple[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any]]:
         """By token; the sort is stable, so each token's documents stay in order."""
@@ -103,7 +103,7 @@ class PlacesInversion(Inversion):
         for token, number in self._in_order():
             start, end = bounds[number], bounds[number + 1]
             held = slice(POSITION.itemsize * ends[start], POSITION.itemsize * ends[end])
-            yield PostingList(token, ids[start:end].tolist(), counts[start:end].tolist(), positions[held])
+            yield PostingList(token, ids[start:end], counts[start:end], positions[held])
 
 
 def places_from(ids: Ids, counts: npt.NDArray[np.float32], positions: bytes) -> Places:

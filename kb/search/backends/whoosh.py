@@ -50,7 +50,7 @@ from kb.search.base import (
     Unavailable,
 )
 from kb.search.generations import Generations, flush
-from kb.search.inversion import POSITION, Inversion, PlacesInversion
+from kb.search.inversion import POSITION, Inversion, PlacesInversion, PostingList
 from kb.search.merging import worth_merging
 from kb.search.parallel import on_all_cores
 from kb.search.segments import ACCESS, KEY, NO_DATE, Memory, Segment, Snapshot
@@ -525,15 +525,12 @@ class DocumentWriter(SegmentWriter):  # type: ignore[misc]
             if len(inversion):
                 self.fieldwriter.start_field(name, self.schema[name])
                 for postings in inversion.lists():
-                    self._write(*postings)
+                    self._write(postings)
                 self.fieldwriter.finish_field()
         self.fieldwriter.close()
 
-    def _write(self, token: bytes, ids: list[int], weights: list[float], positions: bytes) -> None:
-        if len(ids) <= w3.INLINED:
-            info = w3.encode_info(ids, weights, inlined=positions)
-        else:
-            file, data = self.fieldwriter._postfile, w3.encode_list(ids, weights, positions)
-            info = w3.encode_info(ids, weights, extent=(file.tell(), len(data)))
-            file.write(data)
-        self.fieldwriter._tindex.add(struct.pack("!H", self.fieldwriter._fieldid) + token, info)
+    def _write(self, postings: PostingList) -> None:
+        file = self.fieldwriter._postfile
+        info, data = w3.encode(postings.ids, postings.weights, postings.positions, file.tell())
+        file.write(data)
+        self.fieldwriter._tindex.add(struct.pack("!H", self.fieldwriter._fieldid) + postings.token, info)
