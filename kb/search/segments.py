@@ -25,8 +25,6 @@ KEY, ACCESS = "key", "access"  # the fields beside the channels and keywords
 NO_DATE = int(np.iinfo(np.int64).min)  # what a document without that date has
 NOBODY: Ids = np.empty(0, np.int32)
 
-_FREQUENCIES = 20_000  # remembered in each segment, about 4 MB; suggestions ask for hundreds, mostly the same
-
 # BM25's usual constants (Robertson & Zaragoza 2009, "The Probabilistic Relevance Framework: BM25 and Beyond").
 K1 = 1.2
 B = 0.75
@@ -91,7 +89,6 @@ class Segment(ABC):
         self.size = size
         self._memory = memory
         self._columns: dict[tuple[str, str], Any] = {}
-        self._frequencies: dict[tuple[str, str], int] = {}
 
     @abstractmethod
     def read_postings(self, channel: str, token: str) -> Postings: ...
@@ -109,7 +106,7 @@ class Segment(ABC):
     def read_keys(self) -> list[str]: ...
 
     @abstractmethod
-    def read_frequency(self, channel: str, token: str) -> int:
+    def frequency(self, channel: str, token: str) -> int:
         """Documents that hold the token, deleted ones included."""
 
     @abstractmethod
@@ -131,14 +128,6 @@ class Segment(ABC):
 
     def places(self, stem: str) -> Places:
         found: Places = self._memory.recall((self.name, stem), lambda: self.read_places(stem))
-        return found
-
-    def frequency(self, channel: str, token: str) -> int:
-        found = self._frequencies.get((channel, token))
-        if found is None:
-            if len(self._frequencies) >= _FREQUENCIES:
-                self._frequencies.clear()  # costs less than keeping order
-            found = self._frequencies[channel, token] = self.read_frequency(channel, token)
         return found
 
     def beginning_with(self, channel: str, prefix: str, most: int) -> Ids:

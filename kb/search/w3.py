@@ -55,6 +55,7 @@ _TABLES = 256
 _FIRST_ENTRY = 13  # behind the header of the hash file
 _ARRAYS = {"B": "u1", "H": ">u2", "i": ">i4", "I": ">u4", "q": ">i8"}  # Whoosh's type codes
 _PROBES = 4  # slots read at once
+_REMEMBERED = 20_000  # term infos in each segment, about 5 MB
 _MOSTLY_ENOUGH = 96  # bytes of a term info
 _CHUNK = 1 << 16
 
@@ -219,6 +220,7 @@ class W3Segment(Segment):
         super().__init__(path.stem, size, memory)
         self._total_lengths = total_lengths
         self._length_of_byte = length_of_byte
+        self._known: dict[tuple[str, str], bytes | None] = {}
         self._file = path.open("rb", buffering=0)
         weakref.finalize(self, self._file.close)
         self._open()
@@ -251,7 +253,7 @@ class W3Segment(Segment):
         return places_from(*self._list(self._find(PLACES, stem)))
 
     @_guarded
-    def read_frequency(self, channel: str, token: str) -> int:
+    def frequency(self, channel: str, token: str) -> int:
         info = self._find(channel, token)
         return frequency_of(info) if info else 0
 
@@ -300,10 +302,20 @@ class W3Segment(Segment):
     # --- tokens
 
     def _find(self, field: str, token: str) -> bytes | None:
-        """The term info of a token: two reads, mostly."""
+        """The term info of a token. A suggestion asks for hundreds, mostly the same ones as that before."""
+        known = self._known
+        if (field, token) in known:
+            return known[field, token]
+        if len(known) >= _REMEMBERED:
+            self._known = {}  # costs less than keeping order; another thread may still have the old one
+        found = known[field, token] = self._looked_up(field, encoded(token))
+        return found
+
+    def _looked_up(self, field: str, token: bytes) -> bytes | None:
+        """Two reads, mostly."""
         if field not in self._fields:
             return None
-        key = self._fields[field] + encoded(token)
+        key = self._fields[field] + token
         found = (self._info_at(place, key) for place in self._slots(key))
         return next(filter(None, found), None)
 
