@@ -1,6 +1,6 @@
 """Rows as one reader may see them: everything that hangs on them goes through `visible_to` as well.
 
-Two depths, each in a fixed number of queries: `fetch` for a result, `fetch_with_help` for a suggestion.
+Each depth in a fixed number of queries: `fetch` for a result; for a suggestion `fetch_to_weigh`, then `add_help`.
 """
 
 from collections import defaultdict
@@ -28,21 +28,32 @@ def fetch(keys: Iterable[str], *, user: Any) -> dict[str, Item]:
     return rows
 
 
-def fetch_with_help(keys: Iterable[str], *, user: Any, before: datetime | None = None) -> dict[str, Item]:
-    """The same, with the track record of the fixes, open actions, and the postmortems that tell of an incident.
+def fetch_to_weigh(keys: Iterable[str], *, user: Any, before: datetime | None = None) -> dict[str, Item]:
+    """The rows of these search keys that this reader may see, with what they are weighed by: problems, the postmortems
+    that tell of an incident, fixes and their records.
 
-    `before`: with the record as it stood at that moment.
+    `before`: with the records as they stood at that moment.
     """
     rows = rows_of(keys, user=user)
     postmortems, incidents, _ = _by_kind(rows.values())
-    unfinished = Prefetch("action_items", ActionItem.objects.visible_to(user).unfinished())
     telling = Prefetch("postmortems", Postmortem.objects.visible_to(user).select_related("problem"))
-    prefetch_related_objects(incidents, telling, unfinished, _what_worked(user))
-    # Those of the matches and those of the incidents at once: as many queries as for either.
-    postmortems += [postmortem for incident in incidents for postmortem in incident.postmortems.all()]
+    prefetch_related_objects(incidents, telling)
+    # Those of the matches and those of the incidents at once: one query for both.
     fixes = Fix.objects.visible_to(user).in_use().with_track_record(user, before=before)
-    prefetch_related_objects(postmortems, "sections", Prefetch("fixes", fixes), unfinished)
+    prefetch_related_objects([*postmortems, *_told_by(incidents)], Prefetch("fixes", fixes))
     return rows
+
+
+def add_help(rows: Iterable[Item], *, user: Any) -> None:
+    """To the few of these that are shown: their texts, what worked in them, and what was promised and is still open."""
+    postmortems, incidents, _ = _by_kind(rows)
+    unfinished = Prefetch("action_items", ActionItem.objects.visible_to(user).unfinished())
+    prefetch_related_objects(postmortems, "sections", unfinished)
+    prefetch_related_objects(incidents, _what_worked(user), unfinished)
+
+
+def _told_by(incidents: Iterable[Incident]) -> list[Postmortem]:
+    return [postmortem for incident in incidents for postmortem in incident.postmortems.all()]
 
 
 def visible_keys(keys: Iterable[str], *, user: Any) -> frozenset[str]:

@@ -15,7 +15,7 @@ from postmortems.search import Item, Near
 
 @dataclass(frozen=True)
 class Report:
-    """What is known of an incident now. `incident_pk` is None while it is being declared.
+    """What is known of an incident now.
 
     `verdicts`: search key -> what people said of it for this incident. What is not similar is not suggested again.
     """
@@ -26,7 +26,7 @@ class Report:
     services: tuple[str, ...] = ()  # slugs
     environment: str = ""
     started_at: datetime | None = None
-    incident_pk: int | None = None
+    own_keys: frozenset[str] = frozenset()  # of the incident itself, and of the postmortems about it
     verdicts: Mapping[str, str] = field(default_factory=dict)
 
     @property

@@ -39,9 +39,14 @@ def report_of(incident: Incident) -> Report:
         services=tuple(service.slug for service in incident.services.all()),
         environment=incident.environment,
         started_at=incident.started_at,
-        incident_pk=incident.pk,
+        own_keys=own_keys_of(incident),
         verdicts=SuggestionVerdict.objects.by_key(incident.pk),
     )
+
+
+def own_keys_of(incident: Incident) -> frozenset[str]:
+    """They would be the best match, and no help."""
+    return frozenset({incident.search_key, *(each.search_key for each in incident.postmortems.all())})
 
 
 def suggest(report: Report, *, user: Any, limit: int = 3, as_of: datetime | None = None) -> Suggestions:
@@ -64,12 +69,13 @@ def suggest(report: Report, *, user: Any, limit: int = 3, as_of: datetime | None
 
 def _answer(report: Report, *, user: Any, limit: int, as_of: datetime | None) -> Suggestions:
     past, now = _similar(report, user=user)
-    rows = reading.fetch_with_help([match.key for match in (*past.matches, *now.matches)], user=user, before=as_of)
+    rows = reading.fetch_to_weigh([match.key for match in (*past.matches, *now.matches)], user=user, before=as_of)
     services = reading.services_of(rows)
-    results = _weighed(past, report, rows, services)[:limit]
+    results, twins = (_weighed(found, report, rows, services)[:limit] for found in (past, now))
+    reading.add_help([each.row for each in (*results, *twins)], user=user)
     return Suggestions(
         results=tuple(_suggestion(each, past, report) for each in results),
-        happening_now=tuple(_suggestion(each, now, report) for each in _weighed(now, report, rows, services)[:limit]),
+        happening_now=tuple(_suggestion(each, now, report) for each in twins),
         abstained=not results,
         total_candidates=past.candidates,
         nearest=() if results else search.nearest_terms(past),
@@ -84,19 +90,11 @@ def _similar(report: Report, *, user: Any) -> tuple[Matches, Matches]:
         report.text,
         access=search.access_of(user),
         before=report.started_at,
-        exclude=_own_keys(report) | report.dismissed | search.hidden_changes(user),
+        exclude=report.own_keys | report.dismissed | search.hidden_changes(user),
         words=glossary.current(),
         limit=RERANKED,
     )
     return like_this(), like_this(happening_now=True)
-
-
-def _own_keys(report: Report) -> frozenset[str]:
-    """The incident itself, and the postmortems about it: they would be the best match, and no help."""
-    if report.incident_pk is None:
-        return frozenset()
-    own = Postmortem.objects.filter(incidents=report.incident_pk).values_list("pk", flat=True)
-    return frozenset({f"incident:{report.incident_pk}", *(f"postmortem:{pk}" for pk in own)})
 
 
 @dataclass(frozen=True)
@@ -160,7 +158,7 @@ def _features(row: Item, services: Mapping[str, str], report: Report) -> Feature
 
 
 def fixes_of(row: Item) -> tuple[Fix, ...]:
-    """The fixes that go with a result, the best proven first. Takes a row from `reading.fetch_with_help`."""
+    """The fixes that go with a result, the best proven first. Takes a row from `reading.fetch_to_weigh`."""
     if isinstance(row, Fix):
         return (row,)
     if isinstance(row, Postmortem):

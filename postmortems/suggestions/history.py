@@ -18,7 +18,7 @@ from postmortems.models import Incident, Postmortem, SuggestionVerdict
 from postmortems.search.documents import moment_of
 from postmortems.search.evaluation import Ranking, Scores, scores_of
 from postmortems.suggestions.answer import Report
-from postmortems.suggestions.asking import RERANKED, suggest
+from postmortems.suggestions.asking import RERANKED, own_keys_of, suggest
 
 
 class Degraded(DomainError):
@@ -76,7 +76,7 @@ def _first_report(incident: Incident) -> Report:
         services=tuple(services),
         environment=incident.environment,
         started_at=incident.started_at,
-        incident_pk=incident.pk,
+        own_keys=own_keys_of(incident),
     )
 
 

@@ -297,6 +297,34 @@ class TestThePanel:
         assert re.search(r'href="/search/\?q=pgbouncer"[^>]*><b>pgbouncer</b> <i>in 1</i>', panel)
 
 
+def rich(count: int, learn: Learn) -> None:
+    """Look-alikes of every kind, with all that a panel shows of them."""
+    for n in range(count):
+        details = {"symptoms": REPORT.symptoms, "services": ("Checkout",)}
+        told = factory.incident(f"{REPORT.title} {n}", status="resolved", resolved_at=factory.NOON, **details)
+        alone = factory.incident(f"{REPORT.title} alone {n}", status="resolved", resolved_at=factory.NOON, **details)
+        factory.incident(f"{REPORT.title} now {n}", started_at=NOW, **details)
+        problem = Problem.objects.create(title=f"Leaked connections {n}", discriminating_check="Count them.")
+        row = factory.postmortem(f"Pool exhausted {n}", problem=problem, sections=POOL, services=("Checkout",))
+        row.incidents.add(told)
+        factory.fix_use(factory.fix(f"Restart {n}", postmortem=row), told)
+        factory.fix_use(factory.fix(f"Restart alone {n}"), alone)
+        factory.action_item(f"Bound the pool {n}", postmortem=row)
+    learn_all(learn)
+
+
+def test_the_panel_takes_as_many_queries_for_many_look_alikes_as_for_few(
+    as_alice: Client, incident: Incident, learn: Learn, django_assert_max_num_queries: Any
+) -> None:
+    for count in (2, 8):
+        rich(count, learn)
+        as_alice.get(incident.get_absolute_url())  # reads the glossary, once for the process
+        with django_assert_max_num_queries(22):
+            as_alice.get(incident.get_absolute_url())
+        with django_assert_max_num_queries(17):
+            as_alice.post(LIVE, {**TYPED, "services": ["checkout"]})
+
+
 class TestHowWellTheyHelp:
     def test_an_empty_page_says_what_makes_it(self, as_alice: Client) -> None:
         page = as_alice.get(QUALITY).text
