@@ -248,10 +248,8 @@ class Scorer:
 
     def _read_channel(self, channel: str, terms: Sequence[Term]) -> None:
         """weight x idf x tf x (K1 + 1) / (tf + K1 x ((1 - B) + B x length / average length)), of all terms at once."""
-        lists = [self._snapshot.postings(channel, term.token) for term in terms]
-        counts = [len(ids) for ids, _ in lists]
-        ids = np.concatenate([ids for ids, _ in lists])
-        tf = np.concatenate([weights for _, weights in lists]).astype(np.float64)
+        (ids, weights), counts = self._snapshot.postings_of(channel, [term.token for term in terms])
+        tf = weights.astype(np.float64)
         if len(ids):
             rarity = [idf(self._snapshot.size, count) for count in counts]
             factors = np.array([term.weight for term in terms]) * rarity * (K1 + 1)

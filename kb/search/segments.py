@@ -182,11 +182,18 @@ class Snapshot:
         self._norms: dict[str, Floats] = {}
 
     def postings(self, channel: str, token: str) -> Postings:
-        found = [(base, segment.postings(channel, token)) for base, segment in self._parts()]
-        return Postings(
-            _joined([postings.ids + np.int32(base) if base else postings.ids for base, postings in found]),
-            _joined([postings.weights for _, postings in found]),
-        )
+        found, _ = self.postings_of(channel, [token])
+        return found
+
+    def postings_of(self, channel: str, tokens: Sequence[str]) -> tuple[Postings, list[int]]:
+        """The postings of several tokens, one after the other, and how many there are of each."""
+        found = [segment.postings(channel, token) for token in tokens for segment in self.segments]
+        lengths = [len(postings.ids) for postings in found]
+        ids = _joined([postings.ids for postings in found])
+        if len(self.segments) > 1:
+            ids = ids + np.repeat(np.array(self.bases * len(tokens), np.int32), lengths)
+        counts = [sum(lengths[at : at + len(self.segments)]) for at in range(0, len(lengths), len(self.segments) or 1)]
+        return Postings(ids, _joined([postings.weights for postings in found])), counts or [0] * len(tokens)
 
     def frequency(self, channel: str, token: str) -> int:
         """Deleted documents count until they are merged away, in N alike: as in Lucene, the quotient hardly moves."""
