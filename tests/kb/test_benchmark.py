@@ -127,7 +127,7 @@ def test_every_engine_finds_as_many_documents_as_the_others(monkeypatch: pytest.
     monkeypatch.setenv("DJANGO_SETTINGS_MODULE", "kb.settings")
     place = Place(suggest="postmortems.search.measuring.suggest")
 
-    measured = measuring.run(Plan(made_up(named=0), place, sizes=[150], queries=2, budget=5), print)
+    measured = measuring.run(Plan(made_up(named=0), place, sizes=[100], queries=2, budget=5), print)
 
     assert {OURS, WHOOSH, FTS5} <= set(measured.engines), measured.absent
     assert {absent.engine for absent in measured.absent} <= {POSTGRESQL, "bm25s", "tantivy"}
@@ -136,7 +136,7 @@ def test_every_engine_finds_as_many_documents_as_the_others(monkeypatch: pytest.
         matches = {one.engine: one.answers.matches[operation] for one in measured.outcomes if one.engine != "bm25s"}
         assert len(set(matches.values())) == 1, (operation, matches)
         assert sum(matches[OURS]) > 0
-    ours = measured.of(OURS, 150)
+    ours = measured.of(OURS, 100)
     assert ours and set(ours.answers.timings) == set(OPERATIONS)
     assert ours.build.bytes > 100_000
     assert ours.answers.memory > ours.answers.memory_before > 10_000_000

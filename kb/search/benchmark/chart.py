@@ -9,8 +9,8 @@ from kb.search.benchmark.peers import OURS, PEERS
 from kb.search.benchmark.questions import SUGGESTION
 from kb.search.benchmark.results import Results, short
 
-WIDTH, HEIGHT = 760, 440
-LEFT, RIGHT, TOP, BOTTOM = 78, 190, 62, 56
+WIDTH, HEIGHT = 800, 440
+LEFT, RIGHT, TOP, BOTTOM = 88, 230, 62, 56
 LINE = 17  # pixels between two names
 STYLE = """
   .ink { fill: #141d27; } .muted { fill: #53606e; } .grid { stroke: #dce1e8; } .ground { fill: #ffffff; }

@@ -57,7 +57,7 @@ class Task(NamedTuple):
 
 def run(plan: Plan, say: Callable[[str], None]) -> Results:
     """Everything, one thing at a time; `say` is told what is going on."""
-    machine = _machine()
+    load_before = os.getloadavg()[0]
     outcomes: list[Outcome | Absent] = []
     for documents in plan.sizes:
         say(f"drawing questions about {documents:,} documents")
@@ -74,13 +74,13 @@ def run(plan: Plan, say: Callable[[str], None]) -> Results:
         absent=tuple(outcome for outcome in outcomes if isinstance(outcome, Absent)),
         questions=plan.queries,
         seed=plan.corpus.seed,
-        machine=machine,
+        machine=_machine(load_before),
     )
 
 
-def _machine() -> str:
-    """Load of others makes all figures worse: it is said."""
-    load = f"load {os.getloadavg()[0]:.1f} at the start" if hasattr(os, "getloadavg") else "load unknown"
+def _machine(load_before: float) -> str:
+    """With how busy it was: what others do makes all figures worse. The benchmark itself is a load of 1 to 2."""
+    load = f"load {load_before:.1f} before and {os.getloadavg()[0]:.1f} after"
     return f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}, {load}"
 
 
