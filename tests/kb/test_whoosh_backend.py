@@ -240,6 +240,19 @@ def test_a_folder_that_cannot_be_written_is_unavailable_not_corrupt(backend: Who
     assert total(WhooshBackend(SCHEMA, folder)) == 4
 
 
+def test_a_merge_that_misses_a_file_leaves_all_as_it_was(backend: WhooshBackend, folder: Path) -> None:
+    for n in range(5):
+        backend.apply(pools(1, n))
+    segment = next(generation(folder).glob("*.seg"))
+    segment.rename(folder / "elsewhere")
+
+    with pytest.raises(Unavailable, match=r"elsewhere|\.seg"):
+        backend.tidy()
+    (folder / "elsewhere").rename(segment)
+    backend.tidy()
+    assert total(backend) == 8
+
+
 # --- readers and writers at once ---
 
 

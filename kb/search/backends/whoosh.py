@@ -66,7 +66,8 @@ LOCK_PATIENCE = 10.0  # seconds; the drainer's lock keeps others away, so only a
 RETRY_AFTER = (0.01, 0.05, 0.2)  # seconds; a commit removes files that others are about to open
 
 # What the machine refuses at the moment; any other error comes of what stands in the index.
-PASSING = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS}
+_REFUSED = "EMFILE ENFILE ENOMEM ENOSPC EDQUOT EACCES EPERM EROFS ENOENT"
+PASSING = {getattr(errno, name) for name in _REFUSED.split()}
 
 _LENGTH_OF_BYTE = np.array([byte_to_length(byte) for byte in range(256)], np.int32)
 
@@ -177,7 +178,7 @@ class WhooshBackend(SearchBackend):
         self._generations.inspect(generation)
         if commit < 0:
             raise FileNotFoundError(errno.ENOENT, "no table of contents", str(generation))
-        with _translated("opened"):
+        with _translated("opened", but=FileNotFoundError):  # a second look may find it
             return Opened(generation, commit, self._snapshot(generation, commit, opened))
 
     def _snapshot(self, generation: Path, commit: int, before: Opened | None) -> Snapshot:
@@ -328,11 +329,11 @@ def _files(folder: Path) -> Iterator[_Files]:
 
 
 @contextmanager
-def _translated(done: str, only: type[Exception] = Exception) -> Iterator[None]:
-    """Whatever goes wrong with files has one of two names. A missing one keeps its own: a second look may find it."""
+def _translated(done: str, only: type[Exception] = Exception, *, but: type[Exception] = SearchError) -> Iterator[None]:
+    """Whatever goes wrong with files has one of two names."""
     try:
         yield
-    except (SearchError, FileNotFoundError):
+    except (SearchError, but):
         raise
     except only as error:
         if isinstance(error, OSError) and error.errno in PASSING:
