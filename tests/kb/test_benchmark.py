@@ -69,10 +69,10 @@ def test_the_vocabulary_grows_with_the_documents() -> None:
     assert distinct(400) > 1.5 * distinct(100)
 
 
-def test_one_document_in_twenty_is_not_open_to_all() -> None:
+def test_one_document_in_ten_is_not_open_to_all() -> None:
     closed = [document for document in made_up().documents(400) if "open" not in document.access]
 
-    assert 5 < len(closed) < 40
+    assert 20 < len(closed) < 70
     assert all("all" in document.access for document in closed)
 
 
@@ -127,7 +127,7 @@ def test_every_engine_finds_as_many_documents_as_the_others(monkeypatch: pytest.
     monkeypatch.setenv("DJANGO_SETTINGS_MODULE", "kb.settings")
     place = Place(suggest="postmortems.search.measuring.suggest")
 
-    measured = measuring.run(Plan(made_up(named=0), place, sizes=[100], queries=2, budget=5), print)
+    measured = measuring.run(Plan(made_up(named=0), place, sizes=[100], queries=5, budget=60), print)
 
     assert {OURS, WHOOSH, FTS5} <= set(measured.engines), measured.absent
     assert {absent.engine for absent in measured.absent} <= {POSTGRESQL, "bm25s", "tantivy"}
@@ -140,7 +140,7 @@ def test_every_engine_finds_as_many_documents_as_the_others(monkeypatch: pytest.
     assert ours and set(ours.answers.timings) == set(OPERATIONS)
     assert ours.build.bytes > 100_000
     assert ours.answers.memory > ours.answers.memory_before > 10_000_000
-    assert ours.answers.change and ours.answers.change.runs == 20
+    assert ours.answers.change and ours.answers.change.runs == 20  # all, as there is time for it
 
 
 def test_an_engine_that_is_not_installed_or_fails_is_named_and_costs_the_others_nothing(

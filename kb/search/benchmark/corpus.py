@@ -15,8 +15,9 @@ SCHEMA = Schema(
     keywords=("kind", "severity", "service", "status", "is"),
     dates=("occurred", "known_since"),
 )
-# Access: whoever has EVERYTHING sees all documents, whoever has OPEN all but every twentieth.
+# Access: whoever has EVERYTHING sees all documents, whoever has OPEN all but every tenth.
 EVERYTHING, OPEN = "all", "open"
+CLOSED = 0.1
 POSTMORTEM, FIX = "postmortem", "fix"
 SERVICES = tuple(f"service-{number}" for number in range(30))
 SEVERITIES = ("sev4", "sev3", "sev2", "sev1")
@@ -128,7 +129,7 @@ class _Maker:
                 "status": ("published",),
             },
             dates={"occurred": occurred, "known_since": occurred},
-            access=frozenset({EVERYTHING, f"only:{key}" if lots.random() < 0.05 else OPEN}),
+            access=frozenset({EVERYTHING, f"only:{key}" if lots.random() < CLOSED else OPEN}),
         )
 
     def _body(self, lots: Random, words: int) -> list[str]:
