@@ -32,7 +32,7 @@ from whoosh.index import TOC, LockError
 from whoosh.util.numeric import byte_to_length
 from whoosh.writing import SegmentWriter
 
-from kb.search import scoring, spelling, w3
+from kb.search import lists, scoring, spelling, w3
 from kb.search.analysis import ANALYSIS_VERSION, fold, tokens_of
 from kb.search.base import (
     CHANNELS,
@@ -532,6 +532,6 @@ class DocumentWriter(SegmentWriter):  # type: ignore[misc]
 
     def _write(self, postings: PostingList) -> None:
         file = self.fieldwriter._postfile
-        info, data = w3.encode(postings.ids, postings.weights, postings.positions, file.tell())
+        info, data = lists.encode(postings.ids, postings.weights, postings.positions, file.tell())
         file.write(data)
         self.fieldwriter._tindex.add(struct.pack("!H", self.fieldwriter._fieldid) + postings.token, info)
