@@ -12,7 +12,7 @@ from django.utils.html import format_html
 
 from kb.templatetags.kb import DAY, in_words, span
 from postmortems.models import ActionItem, Fix, FixUse, Incident, Postmortem, SuggestionVerdict
-from postmortems.search import Result
+from postmortems.search import Near, Result
 from postmortems.suggestions import Part, Reason, Suggestion
 from postmortems.suggestions.quality import Share
 
@@ -153,6 +153,12 @@ def _adding_up(values: Sequence[float]) -> list[int]:
     missing = round(sum(values)) - sum(floors)
     losing = sorted(range(len(values)), key=lambda n: floors[n] - values[n])[: max(missing, 0)]
     return [floor + (n in losing) for n, floor in enumerate(floors)]
+
+
+@register.filter
+def any_of(nearest: Iterable[Near]) -> str:
+    """What to search for: documents with any of these words."""
+    return " OR ".join(near.term for near in nearest)
 
 
 @register.filter

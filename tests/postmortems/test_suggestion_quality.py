@@ -205,6 +205,40 @@ def test_items_that_are_hidden_change_no_number_for_an_outsider(alice: User, cha
     assert measure(cases_for(alice, since=LONG_AGO)).precision == Share(1, 2)
 
 
+def test_an_incident_for_which_only_hidden_items_were_shown_is_none_for_an_outsider(alice: User, charlie: User) -> None:
+    world()
+    before = quality_of(cases_for(charlie, since=LONG_AGO))
+    secret = factory.postmortem("Secret", visibility=Visibility.RESTRICTED)
+    secret.members.add(alice)
+
+    factory.suggestion_run(factory.incident(detected_at=NOON), secret, user=alice)
+
+    assert quality_of(cases_for(charlie, since=LONG_AGO)) == before
+    assert measure(cases_for(alice, since=LONG_AGO)).incidents == 2
+
+
+def test_a_verdict_on_a_hidden_item_makes_nothing_useful_for_an_outsider(alice: User, charlie: User) -> None:
+    incident = factory.incident(detected_at=NOON)
+    secret = factory.postmortem("Secret", visibility=Visibility.RESTRICTED)
+    secret.members.add(alice)
+    factory.suggestion_run(incident, factory.postmortem(), secret, user=alice)
+
+    factory.verdict(incident, secret, "same_cause")
+
+    useful = {who.username: measure(cases_for(who, since=LONG_AGO)).useful.part for who in (alice, charlie)}
+    assert useful == {"alice": 1, "charlie": 0}
+
+
+def test_panels_are_seen_as_far_as_the_reader_may_see_them(alice: User, charlie: User) -> None:
+    row, secret = factory.postmortem(), factory.postmortem("Secret", visibility=Visibility.RESTRICTED)
+    secret.members.add(alice)
+    factory.suggestion_run(factory.incident(detected_at=NOON), secret, row)
+
+    panels = {who.username: cases_for(who, since=LONG_AGO)[0].panels for who in (alice, charlie)}
+
+    assert panels == {"alice": ((secret.search_key, row.search_key),), "charlie": ((row.search_key,),)}
+
+
 def test_it_takes_as_many_queries_for_many_incidents_as_for_two(alice: User, django_assert_num_queries: Any) -> None:
     for _ in range(2):
         world(services=("Checkout",))

@@ -289,12 +289,16 @@ class TestThePanel:
         assert page.index("Leaked connections") < page.index(pool.ref)
 
     def test_nothing_similar_names_words_that_do_occur_and_searches_for_them(
-        self, as_alice: Client, pool: Postmortem
+        self, as_alice: Client, pool: Postmortem, learn: Learn
     ) -> None:
+        learn(*(factory.postmortem(f"Deploy {n}", sections={"summary": "A volume was late."}) for n in range(2)))
+
         panel = as_alice.post(LIVE, {"title": "Soufflé pgbouncer", "symptoms": "Egg whites lose volume; sugar."}).text
 
-        assert "Nothing similar among 21 postmortems" in panel
-        assert re.search(r'href="/search/\?q=pgbouncer"[^>]*><b>pgbouncer</b> <i>in 1</i>', panel)
+        assert "Nothing similar among 23 postmortems" in panel
+        assert re.search(r'href="/search/\?q=pgbouncer"[^>]*><b>pgbouncer</b> <i>in 1 document</i>', panel)
+        (search,) = re.findall(r'href="(/search/\?q=[^"]*%20OR%20[^"]*)"', panel)
+        assert pool.title in as_alice.get(search).text
 
 
 def rich(count: int, learn: Learn) -> None:
