@@ -15,6 +15,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from kb.search.base import Stored
+
 Ids = npt.NDArray[np.int32]
 Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
@@ -106,6 +108,9 @@ class Segment(ABC):
     def read_keys(self) -> list[str]: ...
 
     @abstractmethod
+    def stored(self, doc: int) -> Stored: ...
+
+    @abstractmethod
     def frequency(self, channel: str, token: str) -> int:
         """Documents that hold the token, deleted ones included."""
 
@@ -188,12 +193,12 @@ class Snapshot:
     def postings_of(self, channel: str, tokens: Sequence[str]) -> tuple[Postings, list[int]]:
         """The postings of several tokens, one after the other, and how many there are of each."""
         found = [segment.postings(channel, token) for token in tokens for segment in self.segments]
-        lengths = [len(postings.ids) for postings in found]
+        lengths = np.array([len(postings.ids) for postings in found], np.int64)
         ids = _joined([postings.ids for postings in found])
         if len(self.segments) > 1:
             ids = ids + np.repeat(np.array(self.bases * len(tokens), np.int32), lengths)
-        counts = [sum(lengths[at : at + len(self.segments)]) for at in range(0, len(lengths), len(self.segments) or 1)]
-        return Postings(ids, _joined([postings.weights for postings in found])), counts or [0] * len(tokens)
+        counts: list[int] = lengths.reshape(len(tokens), len(self.segments)).sum(axis=1).tolist()
+        return Postings(ids, _joined([postings.weights for postings in found])), counts
 
     def frequency(self, channel: str, token: str) -> int:
         """Deleted documents count until they are merged away, in N alike: as in Lucene, the quotient hardly moves."""
@@ -237,10 +242,15 @@ class Snapshot:
         keys = [segment.keys() for segment in self.segments]
         return [keys[part][doc] for part, doc in zip(parts.tolist(), local.tolist(), strict=True)]
 
-    def locate(self, doc: int) -> tuple[Segment, int]:
-        """The segment of a document, and its number there."""
+    def docs_of(self, keys: Sequence[str]) -> list[int]:
+        """Where documents with these keys are stored, if they are."""
+        ids = self.postings_of(KEY, keys)[0].ids
+        found: list[int] = ids[self.live[ids]].tolist()
+        return found
+
+    def stored(self, doc: int) -> Stored:
         part = bisect_right(self.bases, doc) - 1
-        return self.segments[part], doc - self.bases[part]
+        return self.segments[part].stored(doc - self.bases[part])
 
     def live_sizes(self) -> list[int]:
         return [int(self.live[base : base + segment.size].sum()) for base, segment in self._parts()]

@@ -210,9 +210,12 @@ def test_merging_keeps_all_and_drops_the_deleted(backend: WhooshBackend) -> None
 
 
 def test_what_is_known_already_is_not_committed(backend: WhooshBackend) -> None:
+    backend.apply([document("pm-8", "Salary of a whole year, in a log " * 9)])
+    backend.tidy()
     before = backend.stats()
 
     backend.apply(CORPUS, gone=["absent"])
+    backend.apply([])
     backend.tidy()
 
     assert backend.stats() == before

@@ -32,8 +32,8 @@ from whoosh.index import TOC, LockError
 from whoosh.util.numeric import byte_to_length
 from whoosh.writing import SegmentWriter
 
-from kb.search import lists, scoring, spelling, w3
-from kb.search.analysis import ANALYSIS_VERSION, fold, tokens_of
+from kb.search import entries, lists, scoring, spelling, w3
+from kb.search.analysis import ANALYSIS_VERSION, fold
 from kb.search.base import (
     CHANNELS,
     SURFACE,
@@ -49,6 +49,7 @@ from kb.search.base import (
     TermStats,
     Unavailable,
 )
+from kb.search.entries import Entry
 from kb.search.generations import Generations, flush
 from kb.search.inversion import POSITION, Inversion, PlacesInversion, PostingList
 from kb.search.merging import worth_merging
@@ -128,7 +129,7 @@ class WhooshBackend(SearchBackend):
     def stored(self) -> Mapping[str, Stored]:
         with self._reading() as opened:
             live = opened.snapshot.live.nonzero()[0]
-            return dict(zip(opened.snapshot.keys(live), _stored(opened.snapshot, live.tolist()), strict=True))
+            return dict(zip(opened.snapshot.keys(live), map(opened.snapshot.stored, live.tolist()), strict=True))
 
     def stats(self) -> Mapping[str, int | str]:
         with self._reading() as opened:
@@ -193,12 +194,10 @@ class WhooshBackend(SearchBackend):
 
     def apply(self, changed: Sequence[Document], gone: Collection[str] = ()) -> None:
         with self._reading() as opened:
-            wanted = [document for document in changed if document.key not in gone]
-            places = _places_of(opened.snapshot, {*gone, *(document.key for document in wanted)})
-            news = _news(opened.snapshot, places, wanted)
-            doomed = [doc for key in (*gone, *(document.key for document in news)) for doc in places[key]]
+            news = entries.news([document for document in changed if document.key not in gone], opened.snapshot)
+            doomed = opened.snapshot.docs_of([*gone, *(document.key for document in news)])
             if news or doomed:
-                added = [_prepared(document, self.schema) for document in news]
+                added = [entries.entry_of(document, self.schema) for document in news]
                 self._commit(opened, added, doomed, thoroughly=False)
 
     def tidy(self) -> None:
@@ -218,7 +217,7 @@ class WhooshBackend(SearchBackend):
             raise
         return count
 
-    def _commit(self, opened: Opened, added: Sequence[Prepared], deleted: Iterable[int], *, thoroughly: bool) -> None:
+    def _commit(self, opened: Opened, added: Sequence[Entry], deleted: Iterable[int], *, thoroughly: bool) -> None:
         def merge(writer: DocumentWriter, parts: list[Any]) -> list[Any]:
             chosen = worth_merging([part.doc_count() for part in parts], thoroughly=thoroughly)
             return writer.absorb(parts, chosen)
@@ -235,42 +234,14 @@ class WhooshBackend(SearchBackend):
 
     def _build(self, generation: Path, documents: Iterable[Document]) -> int:
         jobs = (
-            _Job(generation / f"part-{number}", self.schema, batch) for number, batch in enumerate(_batches(documents))
+            _Job(generation / f"part-{number}", self.schema, batch)
+            for number, batch in enumerate(entries.batches(documents, BATCH))
         )
         built = list(on_all_cores(_build_part, jobs))
         with _translated("written"), _files(generation) as files:
             segments = [segment for part in built for segment in _moved(part.folder, generation, self._fields)]
             TOC(self._fields, segments, 0).write(files, INDEX_NAME)
         return sum(part.documents for part in built)
-
-
-# --- what is stored ------------------------------------------------------------------------------------------------
-
-
-def _places_of(snapshot: Snapshot, keys: Collection[str]) -> dict[str, list[int]]:
-    """Where these keys are stored: nowhere, or in one document."""
-    found = {key: snapshot.postings(KEY, key).ids for key in keys}
-    return {key: ids[snapshot.live[ids]].tolist() for key, ids in found.items()}
-
-
-def _news(snapshot: Snapshot, places: Mapping[str, list[int]], documents: Sequence[Document]) -> list[Document]:
-    """The newest version of each document, where the index does not have it yet."""
-    newest: dict[str, Document] = {}
-    for document in documents:
-        if document.key not in newest or document.version >= newest[document.key].version:
-            newest[document.key] = document
-    return [
-        document
-        for key, document in newest.items()
-        if not any(
-            old.version > document.version or old == Stored(document.version, document.digest)
-            for old in _stored(snapshot, places[key])
-        )
-    ]
-
-
-def _stored(snapshot: Snapshot, docs: Iterable[int]) -> list[Stored]:
-    return [segment.stored(doc) for segment, doc in map(snapshot.locate, docs) if isinstance(segment, W3Segment)]
 
 
 # --- fields and files ----------------------------------------------------------------------------------------------
@@ -355,24 +326,6 @@ class _Part(NamedTuple):
     documents: int
 
 
-def _batches(documents: Iterable[Document]) -> Iterator[list[Document]]:
-    """Each becomes a segment: few enough of them to search quickly, each small enough to be built in memory."""
-    seen: set[str] = set()
-    batch: list[Document] = []
-    size = 0
-    for document in documents:
-        if document.key in seen:
-            continue
-        seen.add(document.key)
-        batch.append(document)
-        size += sum(map(len, document.text.values()))
-        if size > BATCH:
-            yield batch
-            batch, size = [], 0
-    if batch:
-        yield batch
-
-
 def _build_part(job: _Job) -> _Part:
     """An index of its own, of one segment. Runs in another process; can be run again where that was killed."""
     added = 0
@@ -384,20 +337,11 @@ def _build_part(job: _Job) -> _Part:
             files.create_index(schema, INDEX_NAME)
         with _writer(job.folder, schema) as writer:
             for document in job.documents:
-                if prepared := _prepared_or_logged(document, job.schema):
-                    writer.add(prepared)
+                if entry := entries.entry_or_none(document, job.schema):
+                    writer.add(entry)
                     added += 1
             writer.commit(merge=False)
     return _Part(job.folder, added)
-
-
-def _prepared_or_logged(document: Document, schema: Schema) -> Prepared | None:
-    """One document that cannot be indexed must not keep all others from being found."""
-    try:
-        return _prepared(document, schema)
-    except Exception:
-        logger.exception("Leaving %s out of the index", document.key)
-        return None
 
 
 def _moved(part: Path, generation: Path, schema: fields.Schema) -> list[Any]:
@@ -436,31 +380,6 @@ class _Codec(W3Codec):  # type: ignore[misc]
         return SegmentEntry(W3Codec(), indexname, segid=secrets.token_hex(8))
 
 
-class Prepared(NamedTuple):
-    """All that is stored of a document. What can be wrong with one shows before anything is written."""
-
-    channels: Mapping[str, Mapping[str, float]]
-    fields: Sequence[Sequence[str]]  # the stems of each text field
-    exact: Mapping[str, Collection[str]]  # field -> values
-    row: Mapping[str, Any]  # column -> value
-
-
-def _prepared(document: Document, schema: Schema) -> Prepared:
-    if not 0 <= document.version < 1 << 63:
-        raise ValueError(f"{document.key}: {document.version} cannot be stored as a version")
-    if unknown := {*document.keywords, *document.dates} - {*schema.keywords, *schema.dates}:
-        raise KeyError(f"{document.key}: the schema has no {', '.join(sorted(unknown))}")
-    tokens = tokens_of(document, schema)
-    keywords = {scoring.keyword_field(name): dict.fromkeys(values) for name, values in document.keywords.items()}
-    dates = {w3.date_column(name): scoring.microseconds(moment) for name, moment in document.dates.items()}
-    return Prepared(
-        tokens.channels,
-        tokens.fields,
-        {KEY: (document.key,), ACCESS: document.access, **keywords},
-        {w3.VERSION: document.version, w3.DIGEST: document.digest.encode(), **dates},
-    )
-
-
 class DocumentWriter(SegmentWriter):  # type: ignore[misc]
     """Whoosh's writer, which takes analysed documents and writes whole posting lists.
 
@@ -472,14 +391,14 @@ class DocumentWriter(SegmentWriter):  # type: ignore[misc]
         self._places = PlacesInversion()
         self._inversions: defaultdict[str, Inversion] = defaultdict(Inversion, {w3.PLACES: self._places})
 
-    def add(self, document: Prepared) -> None:
-        for channel, weights in document.channels.items():
+    def add(self, entry: Entry) -> None:
+        for channel, weights in entry.channels.items():
             self._inversions[channel].add(self.docnum, weights, weights.values())
-        for name, values in document.exact.items():
+        for name, values in entry.exact.items():
             self._inversions[name].add(self.docnum, values, repeat(1.0, len(values)))
-        self._places.add_fields(self.docnum, document.fields)
-        lengths = {channel: sum(weights.values()) for channel, weights in document.channels.items()}
-        self._add_row(lengths, document.row)
+        self._places.add_fields(self.docnum, entry.fields)
+        lengths = {channel: sum(weights.values()) for channel, weights in entry.channels.items()}
+        self._add_row(lengths, entry.row)
 
     def absorb(self, parts: Sequence[Any], chosen: Collection[int]) -> list[Any]:
         """Copy the living documents of these segments into the new one; returns the other segments."""
