@@ -124,12 +124,14 @@ def test_a_postmortem_and_the_incident_it_tells_of_are_the_same_answer(learn: Le
     assert replayed.scores().recall_at_1 == 1.0
 
 
-def test_it_asks_with_the_text_as_first_saved(alice: User, learn: Learn) -> None:
+@pytest.mark.parametrize("field", ["title", "symptoms", "error_excerpt"])
+def test_it_asks_with_the_text_as_first_saved(alice: User, learn: Learn, field: str) -> None:
     for words in WORDS:
         past(words)
     start = factory.NOON + 30 * DAY
-    incident = triage.open_incident(title=WORDS[0], symptoms=WORDS[0], by=alice, at=start)
-    triage.edit_incident(incident, services=[], title=WORDS[1], symptoms=WORDS[1])
+    told = {"title": "It is broken", "symptoms": "", "error_excerpt": ""}
+    incident = triage.open_incident(**{**told, field: WORDS[0]}, by=alice, at=start)
+    triage.edit_incident(incident, services=[], **{**told, field: WORDS[1]})
     triage.resolve(incident, by=alice, at=start + DAY)
     first = Postmortem.objects.get(title=WORDS[0].title())
     factory.verdict(incident, first, "same_cause")
