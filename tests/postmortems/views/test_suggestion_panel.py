@@ -76,7 +76,7 @@ def test_look_alikes_of_one_problem_are_told_apart_once(suggestion: Suggestion) 
 
     together, alone = panel(Suggestions(results=(one, other))), panel(Suggestions(results=(one,)))
 
-    assert "Known problem, seen 2 times:" in together and together.count("Count the <code>idle</code> ones.") == 1
+    assert "2 of one known problem:" in together and together.count("Count the <code>idle</code> ones.") == 1
     assert "Known problem" not in alone and alone.count("Count the <code>idle</code> ones.") == 1
 
 
