@@ -29,7 +29,7 @@ TEMPLATES = {
 }
 # Whoosh's own format, in a folder that only its owner may write to (see kb.checks and kb.search.generations), and what
 # a process says to its own child.
-UNPICKLING = ("kb/search/w3.py:", "kb/search/backends/whoosh.py:", "kb/search/parallel.py:")
+UNPICKLING = ("kb/search/lists.py:", "kb/search/backends/whoosh.py:", "kb/search/parallel.py:")
 
 
 def nodes(kind: type[ast.AST], *, outside: tuple[str, ...] = ()) -> Iterator[tuple[str, ast.AST]]:
