@@ -98,7 +98,11 @@ def _sequence(values: npt.NDArray[Any]) -> Any:
 
 
 def _as_array(kept: Any, kind: type[np.generic]) -> npt.NDArray[Any]:
-    return np.frombuffer(kept, kept.typecode).astype(kind) if isinstance(kept, array) else np.array(kept, kind)
+    if isinstance(kept, array):
+        return np.frombuffer(kept, kept.typecode).astype(kind)
+    if min(kept) < 0:
+        raise ValueError("a number that cannot be")
+    return np.array(kept, kind)
 
 
 def decode(data: bytes) -> PostingArrays:
@@ -153,7 +157,9 @@ def extent_of(info: bytes) -> tuple[int, int] | None:
 
 def inlined(info: bytes) -> PostingArrays:
     ids, weights, payloads = unpickled(BytesIO(info[_INFO.size :]))
-    return PostingArrays(np.array(ids, np.int32), np.array(weights, np.float32), b"".join(payloads))
+    if list(ids) != sorted(ids):
+        raise ValueError("documents that are out of order")
+    return PostingArrays(_as_array(ids, np.int32), np.array(weights, np.float32), b"".join(payloads))
 
 
 NOTHING = PostingArrays(np.empty(0, np.int32), np.empty(0, np.float32), b"")

@@ -8,11 +8,9 @@ deleted ones included until they are merged away, and with lengths rounded to on
 from __future__ import annotations
 
 import math
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from heapq import nsmallest
-from itertools import accumulate
 from typing import NamedTuple
 
 import numpy as np
@@ -145,11 +143,19 @@ def _sort_values(snapshot: Snapshot, query: Query, scores: Floats) -> Floats | M
 # --- matches and scores --------------------------------------------------------------------------------------------
 
 
+class Part(NamedTuple):
+    """What a term adds: `factor` x `shares[i]` to the score of the i-th document."""
+
+    term: Term
+    factor: float
+    shares: npt.NDArray[np.floating]
+
+
 class Leaf(NamedTuple):
-    """What a node without children adds: `values[term][i]` to the score of document `ids[i]`."""
+    """The documents that match a node without children, and what its terms add to their scores."""
 
     ids: Ids
-    values: Mapping[Term, Floats]
+    parts: Sequence[Part]
 
 
 class Scorer:
@@ -161,7 +167,6 @@ class Scorer:
 
     def matches(self, node: Node) -> tuple[Mask, Floats]:
         """Which documents match, and their scores: 0 where they do not."""
-        self._read_terms(set(_terms_in(node)).difference(self._leaves))
         mask = np.zeros(self._snapshot.size, np.bool_)
         scores = np.zeros(self._snapshot.size, np.float64)
         self._add(node, mask, scores)
@@ -180,7 +185,8 @@ class Scorer:
 
     def _add(self, node: Node, mask: Mask, scores: Floats) -> None:
         if isinstance(node, AnyOf):
-            self._add_leaves([child for child in node.nodes if not isinstance(child, BRANCHES)], mask, scores)
+            leaves = [self._leaf(child) for child in node.nodes if not isinstance(child, BRANCHES)]
+            _add_leaves(leaves, mask, scores)
             for child in node.nodes:
                 if isinstance(child, BRANCHES):
                     self._add(child, mask, scores)
@@ -191,15 +197,7 @@ class Scorer:
         elif isinstance(node, Not):
             mask |= ~self.matches(node.node)[0]
         else:
-            self._add_leaves([node], mask, scores)
-
-    def _add_leaves(self, nodes: Sequence[Term | Phrase | Prefix], mask: Mask, scores: Floats) -> None:
-        """All at once: one pass over the postings of fifty terms takes less time than fifty steps of Python."""
-        parts = [(leaf.ids, values) for leaf in map(self._leaf, nodes) for values in leaf.values.values()]
-        if parts:
-            ids = np.concatenate([ids for ids, _ in parts])
-            mask[ids] = True
-            scores += np.bincount(ids, np.concatenate([values for _, values in parts]), len(scores))
+            _add_leaves([self._leaf(node)], mask, scores)
 
     def _all_of(self, nodes: Sequence[Node]) -> tuple[Mask, Floats]:
         """The scores are right where all nodes match."""
@@ -220,13 +218,10 @@ class Scorer:
         if not isinstance(node, AnyOf | AllOf):
             leaf = self._leaf(node)
             held, at = _look_up(leaf.ids, docs)
-            return held, {term: _picked(values, held, at) for term, values in leaf.values.items()}
-        shares: dict[Term, Floats] = {}
-        masks = []
-        for mask, found in (self._shares(child, docs) for child in node.nodes):
-            masks.append(mask)
-            for term, values in found.items():
-                shares[term] = shares[term] + values if term in shares else values
+            found = [{part.term: part.factor * _picked(part.shares, held, at)} for part in leaf.parts]
+            return held, _summed(found)
+        children = [self._shares(child, docs) for child in node.nodes]
+        masks, shares = [mask for mask, _ in children], _summed([found for _, found in children])
         if isinstance(node, AnyOf):
             return np.any(masks, axis=0) if masks else np.zeros(len(docs), np.bool_), shares
         matching = np.all(masks, axis=0) if masks else np.ones(len(docs), np.bool_)
@@ -235,52 +230,56 @@ class Scorer:
     # --- leaves
 
     def _leaf(self, node: Term | Phrase | Prefix) -> Leaf:
-        if isinstance(node, Phrase | Prefix) and node not in self._leaves:
-            self._leaves[node] = self._phrase(node) if isinstance(node, Phrase) else self._prefix(node)
+        if node not in self._leaves:
+            self._leaves[node] = self._read(node)
         return self._leaves[node]
 
-    def _read_terms(self, terms: Iterable[Term]) -> None:
-        by_channel: dict[str, list[Term]] = defaultdict(list)
-        for term in terms:
-            by_channel[term.channel].append(term)
-        for channel, together in by_channel.items():
-            self._read_channel(channel, together)
+    def _read(self, node: Term | Phrase | Prefix) -> Leaf:
+        if isinstance(node, Term):
+            return self._term(node)
+        return self._phrase(node) if isinstance(node, Phrase) else self._prefix(node)
 
-    def _read_channel(self, channel: str, terms: Sequence[Term]) -> None:
-        """weight x idf x tf x (K1 + 1) / (tf + K1 x ((1 - B) + B x length / average length)), of all terms at once."""
-        (ids, weights), counts = self._snapshot.postings_of(channel, [term.token for term in terms])
-        tf = weights.astype(np.float64)
-        if len(ids):
-            rarity = [idf(self._snapshot.size, count) for count in counts]
-            factors = np.array([term.weight for term in terms]) * rarity * (K1 + 1)
-            tf *= np.repeat(factors, counts) / (tf + self._snapshot.norms(channel)[ids])
-        for term, end, count in zip(terms, accumulate(counts), counts, strict=True):
-            self._leaves[term] = Leaf(ids[end - count : end], {term: tf[end - count : end]})
+    def _term(self, term: Term) -> Leaf:
+        """weight x idf x tf x (K1 + 1) / (tf + K1 x ((1 - B) + B x length / average length))."""
+        ids, shares = self._snapshot.saturated(term.channel, term.token)
+        factor = term.weight * idf(self._snapshot.size, len(ids)) * (K1 + 1) if len(ids) else 0.0
+        return Leaf(ids, [Part(term, factor, shares)])
 
     def _phrase(self, phrase: Phrase) -> Leaf:
         ids = self._snapshot.phrase(phrase.tokens)
-        values: dict[Term, Floats] = {}
-        for term in _terms_in(phrase):
-            scored = self._leaves[term]
-            added = _picked(scored.values[term], *_look_up(scored.ids, ids))
-            values[term] = values[term] + added if term in values else added
-        return Leaf(ids, values)
+        parts = []
+        for stem in phrase.tokens:
+            holders, (part,) = self._leaf(Term(stem))
+            parts.append(part._replace(shares=_picked(part.shares, *_look_up(holders, ids))))
+        return Leaf(ids, parts)
 
     def _prefix(self, prefix: Prefix) -> Leaf:
         holders = [self._snapshot.beginning_with(channel, prefix.start, MOST_EXPANSIONS) for channel in PREFIXED]
         ids = np.unique(np.concatenate(holders))
-        return Leaf(ids, {Term(prefix.start, SURFACE): np.ones(len(ids))})
+        return Leaf(ids, [Part(Term(prefix.start, SURFACE), 1.0, np.ones(len(ids)))])
 
 
-def _terms_in(node: Node) -> Iterator[Term]:
-    """The terms whose postings will be wanted."""
-    if isinstance(node, Term):
-        yield node
-    elif isinstance(node, Phrase):
-        yield from map(Term, node.tokens)
-    elif isinstance(node, AnyOf | AllOf):
-        for child in node.nodes:
-            yield from _terms_in(child)
+def _add_leaves(leaves: Sequence[Leaf], mask: Mask, scores: Floats) -> None:
+    """All at once: one pass over the postings of fifty terms takes less time than fifty steps of Python."""
+    parts = [(leaf.ids, part) for leaf in leaves if len(leaf.ids) for part in leaf.parts]
+    if not parts:
+        return
+    ids = np.concatenate([ids for ids, _ in parts])
+    values = np.concatenate([np.multiply(part.shares, part.factor, dtype=np.float64) for _, part in parts])
+    added = np.bincount(ids, values, len(scores))
+    scores += added
+    if all(part.factor > 0 for _, part in parts):
+        mask |= added > 0  # quicker than by the postings
+    else:
+        mask[ids] = True
+
+
+def _summed(shares: Sequence[Mapping[Term, Floats]]) -> dict[Term, Floats]:
+    total: dict[Term, Floats] = {}
+    for found in shares:
+        for term, values in found.items():
+            total[term] = total[term] + values if term in total else values
+    return total
 
 
 def _look_up(holders: Ids, docs: Ids) -> tuple[Mask, npt.NDArray[np.intp]]:
@@ -291,7 +290,7 @@ def _look_up(holders: Ids, docs: Ids) -> tuple[Mask, npt.NDArray[np.intp]]:
     return held, at
 
 
-def _picked(values: Floats, held: Mask, at: npt.NDArray[np.intp]) -> Floats:
+def _picked(values: npt.NDArray[np.floating], held: Mask, at: npt.NDArray[np.intp]) -> Floats:
     picked = np.zeros(len(held))
     picked[held] = values[at[held]]
     return picked

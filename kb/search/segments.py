@@ -10,6 +10,7 @@ from abc import ABC, abstractmethod
 from bisect import bisect_right
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator, Sequence
+from itertools import count
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -26,6 +27,8 @@ Places = npt.NDArray[np.uint64]  # document << 32 | position, ascending
 KEY, ACCESS = "key", "access"  # the fields beside the channels and keywords
 NO_DATE = int(np.iinfo(np.int64).min)  # what a document without that date has
 NOBODY: Ids = np.empty(0, np.int32)
+
+_REMEMBERED = 20_000  # frequencies in a snapshot, about 4 MB; suggestions ask for hundreds, mostly the same
 
 # BM25's usual constants (Robertson & Zaragoza 2009, "The Probabilistic Relevance Framework: BM25 and Beyond").
 K1 = 1.2
@@ -52,7 +55,7 @@ class Memory:
 
     _OVERHEAD = 300  # bytes of a key and of array headers
 
-    def __init__(self, megabytes: int = 64) -> None:
+    def __init__(self, megabytes: int = 80) -> None:
         self._kept: OrderedDict[tuple[str, ...], Any] = OrderedDict()
         self._room = megabytes << 20
         self._lock = threading.Lock()
@@ -175,7 +178,9 @@ class Segment(ABC):
 class Snapshot:
     """All segments of one commit, seen as one row of documents numbered from 0. Immutable, shared by threads."""
 
-    def __init__(self, segments: Sequence[Segment], deleted: Sequence[Sequence[int]]) -> None:
+    _numbers = count()
+
+    def __init__(self, segments: Sequence[Segment], deleted: Sequence[Sequence[int]], memory: Memory) -> None:
         ends = np.cumsum([0, *(segment.size for segment in segments)])
         self.segments = tuple(segments)
         self.bases = [int(base) for base in ends[:-1]]
@@ -184,25 +189,47 @@ class Snapshot:
         for base, ids in zip(self.bases, deleted, strict=True):
             self.live[[base + doc for doc in ids]] = False
         self.documents = int(self.live.sum())
+        self._name = f"snapshot {next(self._numbers)}"
+        self._memory = memory
         self._norms: dict[str, Floats] = {}
+        self._frequencies: dict[tuple[str, str], int] = {}
 
     def postings(self, channel: str, token: str) -> Postings:
-        found, _ = self.postings_of(channel, [token])
+        return self._across([segment.postings(channel, token) for segment in self.segments])
+
+    def _across(self, found: Sequence[Postings]) -> Postings:
+        """What each segment found, with the documents' numbers here."""
+        ids = _joined([postings.ids for postings in found])
+        if len(found) > 1:
+            ids = ids + np.repeat(np.array(self.bases, np.int32), [len(postings.ids) for postings in found])
+        return Postings(ids, _joined([postings.weights for postings in found]))
+
+    def saturated(self, channel: str, token: str) -> Postings:
+        """BM25's tf / (tf + norm) for each document that holds the token: all of its score but a factor.
+
+        Never quite 0, so that a match shows in the score even where a field's boost is 0.
+        """
+        key = (self._name, channel, token)
+        found: Postings = self._memory.recall(key, lambda: self._saturated(channel, token))
         return found
 
-    def postings_of(self, channel: str, tokens: Sequence[str]) -> tuple[Postings, list[int]]:
-        """The postings of several tokens, one after the other, and how many there are of each."""
-        found = [segment.postings(channel, token) for token in tokens for segment in self.segments]
-        lengths = np.array([len(postings.ids) for postings in found], np.int64)
-        ids = _joined([postings.ids for postings in found])
-        if len(self.segments) > 1:
-            ids = ids + np.repeat(np.array(self.bases * len(tokens), np.int32), lengths)
-        counts: list[int] = lengths.reshape(len(tokens), len(self.segments)).sum(axis=1).tolist()
-        return Postings(ids, _joined([postings.weights for postings in found])), counts
+    def _saturated(self, channel: str, token: str) -> Postings:
+        # Not by way of `postings`: memory is better filled with what is asked for again.
+        ids, weights = self._across([segment.read_postings(channel, token) for segment in self.segments])
+        if not len(ids):
+            return Postings(ids, weights)
+        shares = weights / (weights + self.norms(channel)[ids])
+        return Postings(ids, np.maximum(shares, 1e-30).astype(np.float32))
 
     def frequency(self, channel: str, token: str) -> int:
         """Deleted documents count until they are merged away, in N alike: as in Lucene, the quotient hardly moves."""
-        return sum(segment.frequency(channel, token) for segment in self.segments)
+        known = self._frequencies
+        found = known.get((channel, token))
+        if found is None:
+            if len(known) >= _REMEMBERED:
+                self._frequencies = {}  # costs less than keeping order
+            found = known[channel, token] = sum(segment.frequency(channel, token) for segment in self.segments)
+        return found
 
     def norms(self, channel: str) -> Floats:
         """BM25's K1 x ((1 - B) + B x length / average length), per document."""
@@ -244,9 +271,8 @@ class Snapshot:
 
     def docs_of(self, keys: Sequence[str]) -> list[int]:
         """Where documents with these keys are stored, if they are."""
-        ids = self.postings_of(KEY, keys)[0].ids
-        found: list[int] = ids[self.live[ids]].tolist()
-        return found
+        found = [self.postings(KEY, key).ids for key in keys]
+        return [doc for ids in found for doc in ids[self.live[ids]].tolist()]
 
     def stored(self, doc: int) -> Stored:
         part = bisect_right(self.bases, doc) - 1

@@ -2,7 +2,7 @@
 
 import pytest
 
-from kb.search.merging import FEW, MANY, SMALL, worth_merging
+from kb.search.merging import BIG, FEW, MANY, SMALL, worth_merging
 
 
 def after_saves(count: int, start: tuple[int, ...] = ()) -> tuple[list[int], int, int]:
@@ -33,6 +33,12 @@ def test_the_job_merges_what_is_small_beside_the_rest() -> None:
     assert worth_merging([10_000, 64, 70, 80], thoroughly=True) == [1, 2, 3]
     assert worth_merging([300, 64, 70, 80], thoroughly=True) == [1, 2, 3, 0]
     assert worth_merging([10_000], thoroughly=True) == []
+
+
+def test_the_job_takes_no_more_than_it_can_do_in_half_a_minute() -> None:
+    chosen = worth_merging([6_000] * 16, thoroughly=True)
+
+    assert 1 < len(chosen) * 6_000 <= BIG
 
 
 @pytest.mark.parametrize("start", [(), (10_000,), (6_000, 4_000)])

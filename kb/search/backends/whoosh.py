@@ -188,7 +188,7 @@ class WhooshBackend(SearchBackend):
         with _files(generation) as files:
             parts = TOC.read(files, INDEX_NAME, gen=commit, schema=self._fields).segments
         segments = [known.get(part.segment_id()) or _segment(generation, part, self._memory) for part in parts]
-        return Snapshot(segments, [list(part.deleted_docs()) for part in parts])
+        return Snapshot(segments, [list(part.deleted_docs()) for part in parts], self._memory)
 
     # --- writing
 
