@@ -26,6 +26,8 @@ from postmortems.models import (
     ImportedFile,
     Incident,
     Postmortem,
+    PostmortemPolicy,
+    PostmortemTemplate,
     Problem,
     SectionText,
     Service,
@@ -34,6 +36,7 @@ from postmortems.models import (
     SuggestionVerdict,
     Tag,
     Team,
+    TemplateSection,
     TimelineEntry,
     User,
 )
@@ -306,6 +309,24 @@ class GlossaryEntryAdmin(VisibleAdmin):
     form = GlossaryEntryForm
     list_display = ("__str__", "updated_at")
     search_fields = ("terms",)
+
+
+class TemplateSectionInline(StackedInline):
+    model = TemplateSection
+    extra = 0
+
+
+@admin.register(PostmortemTemplate)
+class PostmortemTemplateAdmin(ModelAdmin):
+    list_display = ("name", "kind", "severity")
+    search_fields = ("name",)
+    inlines = (TemplateSectionInline,)
+
+
+@admin.register(PostmortemPolicy)
+class PostmortemPolicyAdmin(ModelAdmin):
+    list_display = ("severity", "kind", "is_required", "days_until_due")
+    search_fields = ("severity", "kind")
 
 
 @admin.register(SuggestionRun, SuggestionOpening, SuggestionVerdict)

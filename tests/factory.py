@@ -22,8 +22,10 @@ PASSWORD = "correct horse battery staple"
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
 
-def user(name: str, **details: Any) -> User:
-    return User.objects.create_user(username=name, password=PASSWORD, **details)
+def user(name: str, *, roles: tuple[str, ...] = ("author", "reviewer"), **details: Any) -> User:
+    row = User.objects.create_user(username=name, password=PASSWORD, **details)
+    row.give_roles(*roles)
+    return row
 
 
 def team(name: str, *members: User) -> Team:
@@ -37,7 +39,8 @@ def service(name: str) -> Service:
 
 
 def incident(title: str = "Checkout answers 503", *, services: tuple[str, ...] = (), **details: Any) -> Incident:
-    row = Incident.objects.create(title=title, **{"started_at": NOON, **details})
+    cancelled = {"cancel_reason": "A drill."} if details.get("status") == "cancelled" else {}
+    row = Incident.objects.create(title=title, **{"started_at": NOON, **cancelled, **details})
     row.services.set([service(name) for name in services])
     return row
 

@@ -2,20 +2,32 @@
 
 from postmortems.models.access import Restrictable, Visibility
 from postmortems.models.action_item import ActionItem
+from postmortems.models.attachment import Attachment
+from postmortems.models.audit import AuditEvent
 from postmortems.models.catalogue import Service, Tag, Team
+from postmortems.models.comparison import Comparison
 from postmortems.models.fix import Fix, FixUse
 from postmortems.models.glossary import GlossaryEntry
 from postmortems.models.incident import Environment, Incident, Kind, Severity
 from postmortems.models.indexed import Indexed
+from postmortems.models.participant import Participant
 from postmortems.models.postmortem import ImportedFile, Postmortem, SectionText
 from postmortems.models.problem import CauseCategory, Problem
+from postmortems.models.review import Comment, ReviewRequest, ReviewVerdict
+from postmortems.models.revision import Revision, WorkingCopy
 from postmortems.models.suggestion import SuggestionOpening, SuggestionRun, SuggestionVerdict
+from postmortems.models.template import PostmortemPolicy, PostmortemTemplate, TemplateSection
 from postmortems.models.timeline import TimelineEntry
 from postmortems.models.user import User
+from postmortems.models.watching import Notification, Watch
 
 __all__ = [
     "ActionItem",
+    "Attachment",
+    "AuditEvent",
     "CauseCategory",
+    "Comment",
+    "Comparison",
     "Environment",
     "Fix",
     "FixUse",
@@ -24,9 +36,16 @@ __all__ = [
     "Incident",
     "Indexed",
     "Kind",
+    "Notification",
+    "Participant",
     "Postmortem",
+    "PostmortemPolicy",
+    "PostmortemTemplate",
     "Problem",
     "Restrictable",
+    "ReviewRequest",
+    "ReviewVerdict",
+    "Revision",
     "SectionText",
     "Service",
     "Severity",
@@ -35,7 +54,10 @@ __all__ = [
     "SuggestionVerdict",
     "Tag",
     "Team",
+    "TemplateSection",
     "TimelineEntry",
     "User",
     "Visibility",
+    "Watch",
+    "WorkingCopy",
 ]

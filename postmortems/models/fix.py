@@ -82,6 +82,14 @@ class Fix(Indexed, Restrictable):
     services = models.ManyToManyField(Service, blank=True, related_name="fixes")
     state = models.CharField(max_length=8, choices=State.choices, default=State.DRAFT)
     last_confirmed = models.DateField(null=True, blank=True)
+    confirm_every_months = models.PositiveSmallIntegerField(default=6, help_text="How long a confirmation holds.")
+    confirmed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    retired_reason = models.TextField(blank=True)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects = FixQuerySet.as_manager()
@@ -95,6 +103,7 @@ class Fix(Indexed, Restrictable):
             models.CheckConstraint(
                 condition=Q(state__in=["draft", "verified", "stale", "retired"]), name="fix_state_is_known"
             ),
+            models.CheckConstraint(condition=Q(confirm_every_months__gte=1), name="confirmation_holds_a_month"),
         ]
 
     def __str__(self) -> str:

@@ -108,6 +108,11 @@ class Incident(Indexed, Restrictable):
         on_delete=models.SET_NULL,
         related_name="commanded_incidents",
     )
+    commander_since = models.DateTimeField(null=True, blank=True)
+    acknowledged_at = models.DateTimeField(null=True, blank=True, help_text="Somebody began to look.")
+    cancelled_at = models.DateTimeField(null=True, blank=True)
+    cancel_reason = models.TextField(blank=True, help_text="Why it was no incident after all.")
+    close_reason = models.TextField(blank=True, help_text="Why it was closed in spite of what was missing.")
     source = models.CharField(max_length=40, blank=True, help_text="What opened it, if not a person.")
     dedup_key = models.CharField(max_length=200, blank=True)
     external_url = models.URLField(max_length=500, blank=True)
@@ -134,6 +139,9 @@ class Incident(Indexed, Restrictable):
             models.CheckConstraint(
                 condition=Q(resolved_at__isnull=True) | Q(resolved_at__gte=F("started_at")),
                 name="incident_ends_after_it_starts",
+            ),
+            models.CheckConstraint(
+                condition=~Q(status="cancelled") | ~Q(cancel_reason=""), name="cancelled_incident_has_reason"
             ),
             models.UniqueConstraint(
                 fields=["source", "dedup_key"], condition=~Q(dedup_key=""), name="one_incident_per_dedup_key"

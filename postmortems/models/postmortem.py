@@ -84,9 +84,12 @@ class Postmortem(Indexed, Restrictable):
     started_at = models.DateTimeField(null=True, blank=True)
     ended_at = models.DateTimeField(null=True, blank=True)
     source_url = models.CharField(max_length=1000, blank=True, help_text="The public report, if there is one.")
+    due_on = models.DateField(null=True, blank=True, help_text="To be published by then, by the policy.")
+    revision = models.PositiveIntegerField(default=0, help_text="The number of the newest revision; 0: none yet.")
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
     published_at = models.DateTimeField(null=True, blank=True)
+    archived_at = models.DateTimeField(null=True, blank=True)
 
     objects = PostmortemQuerySet.as_manager()
 

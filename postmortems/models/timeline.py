@@ -1,5 +1,6 @@
 """What happened when, of a postmortem or an incident."""
 
+from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
@@ -23,6 +24,7 @@ class TimelineEntry(models.Model):
     kind = models.CharField(max_length=13, choices=Kind.choices, default=Kind.NOTE)
     text = models.TextField()
     evidence_url = models.URLField(max_length=500, blank=True)
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
 
     class Meta:
         ordering = ["at", "pk"]

@@ -1,10 +1,14 @@
-"""The person who signs in."""
+"""The person who signs in, and their roles."""
 
+from functools import cached_property
 from zoneinfo import available_timezones
 
-from django.contrib.auth.models import AbstractUser
+from django.contrib.auth.models import AbstractUser, Group
 from django.core.exceptions import ValidationError
 from django.db import models
+
+from postmortems import roles
+from postmortems.roles import Role
 
 
 def validate_time_zone(name: str) -> None:
@@ -13,7 +17,7 @@ def validate_time_zone(name: str) -> None:
 
 
 class User(AbstractUser):
-    """Django's user with the reader's time zone. Superusers are our administrators: they may see everything."""
+    """Django's user with the reader's time zone. Administrators and superusers may see everything."""
 
     time_zone = models.CharField(
         max_length=64,
@@ -21,10 +25,29 @@ class User(AbstractUser):
         validators=[validate_time_zone],
         help_text="For example Europe/Berlin; empty: the site's.",
     )
+    wants_mail = models.BooleanField(
+        default=True, help_text="Mail what one watches, is asked for or is named in. The page shows it anyway."
+    )
 
     def __str__(self) -> str:
         return self.get_full_name() or self.username
 
+    @cached_property
+    def roles(self) -> frozenset[str]:
+        """Names of roles; somebody without any is a reader. Asked once a request: the user is loaded anew."""
+        if self.is_superuser:
+            return frozenset({Role.ADMINISTRATOR})
+        names = {group.name for group in self.groups.all()} if self.pk else set()
+        return frozenset(names.intersection(Role)) or frozenset({Role.READER})
+
     @property
     def is_administrator(self) -> bool:
-        return self.is_active and self.is_superuser
+        return self.is_active and Role.ADMINISTRATOR in self.roles
+
+    def may(self, ability: str) -> bool:
+        return roles.may(self, ability)
+
+    def give_roles(self, *names: str) -> None:
+        """These roles and no others from now on."""
+        self.groups.set([Group.objects.get_or_create(name=Role(name))[0] for name in names])
+        self.__dict__.pop("roles", None)

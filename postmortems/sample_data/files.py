@@ -183,6 +183,7 @@ class IncidentRecord:
     mitigated: int | None = None
     resolved: int | None = None
     closed: int | None = None
+    cancel_reason: str = ""
     visibility: str = "open"
     members: tuple[str, ...] = ()
     timeline: tuple[Moment, ...] = ()

@@ -30,11 +30,13 @@ from postmortems.models import (
     TimelineEntry,
     User,
 )
+from postmortems.roles import Role
 from postmortems.sample_data import files
 from postmortems.sample_data.files import SampleDataError
 from postmortems.search import Item
 
 SOURCE = "sample-data"
+ROLES = (Role.AUTHOR, Role.REVIEWER)
 PUBLIC_AUTHORS = "Written from the public report"
 
 Row = TypeVar("Row", bound=models.Model)
@@ -119,7 +121,7 @@ def _person(loading: Loading, record: files.Person, password: str) -> User:
     if record.signs_in:
         loading.signs_in.append(record.username)
     loading.created["users"] += 1
-    return User.objects.create_user(
+    person = User.objects.create_user(
         record.username,
         password=password if record.signs_in else None,
         first_name=record.first_name,
@@ -128,6 +130,8 @@ def _person(loading: Loading, record: files.Person, password: str) -> User:
         is_staff=record.administrator,
         is_superuser=record.administrator,
     )
+    person.give_roles(*ROLES)
+    return person
 
 
 def _team(loading: Loading, record: files.TeamRecord) -> Team:
@@ -174,7 +178,7 @@ def _incident(loading: Loading, record: files.IncidentRecord) -> Incident:
         Incident,
         place,
         **_same(record, "kind", "title", "symptoms", "error_excerpt", "severity", "environment"),
-        **_same(record, "detection_source", "status", "visibility"),
+        **_same(record, "detection_source", "status", "visibility", "cancel_reason"),
         started_at=start,
         detected_at=_after(start, record.detected),
         mitigated_at=_after(start, record.mitigated),

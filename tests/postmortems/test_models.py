@@ -10,17 +10,26 @@ import pytest
 from django.apps import apps
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, models, transaction
+from django.db.models import F
 
 from kb.markdown import TooComplex
 from postmortems import sections
 from postmortems.models import (
     ActionItem,
+    Comment,
+    Comparison,
     Fix,
     FixUse,
     GlossaryEntry,
     Incident,
+    Participant,
     Postmortem,
+    PostmortemPolicy,
+    PostmortemTemplate,
     Problem,
+    ReviewRequest,
+    ReviewVerdict,
+    Revision,
     SectionText,
     Service,
     Severity,
@@ -28,8 +37,11 @@ from postmortems.models import (
     SuggestionVerdict,
     Tag,
     Team,
+    TemplateSection,
     TimelineEntry,
     User,
+    Watch,
+    WorkingCopy,
 )
 from postmortems.models.incident import NotPossible
 from postmortems.models.postmortem import NotReady
@@ -67,12 +79,47 @@ FORBIDDEN: dict[str, tuple[Row, dict[str, Any]]] = {
     "problem_state_is_known": (lambda: Problem.objects.create(title="Pool"), {"state": "forgotten"}),
     "verdict_is_known": (lambda: factory.verdict(factory.incident(), factory.postmortem()), {"verdict": "maybe"}),
     "glossary_entry_has_two_terms": (lambda: GlossaryEntry.objects.create(terms="pager\nbeeper"), {"terms": "pager"}),
+    "cancelled_incident_has_reason": (lambda: factory.incident(status="cancelled"), {"cancel_reason": ""}),
+    "confirmation_holds_a_month": (factory.fix, {"confirm_every_months": 0}),
+    "policy_leaves_a_day": (lambda: PostmortemPolicy.objects.get(severity="sev1"), {"days_until_due": 0}),
+    "comment_says_something": (lambda: comment(), {"body": ""}),
+    "review_decision_is_known": (lambda: review_verdict(), {"decision": "perhaps"}),
+    "revisions_count_from_one": (lambda: revision(), {"number": 0}),
+    "comparison_is_known": (lambda: comparison(), {"verdict": "alike"}),
+    "compared_with_another": (lambda: comparison(), {"earlier": F("postmortem")}),
+    "released_after_joining": (lambda: participant(), {"released_at": NOON - timedelta(seconds=1)}),
+    "watch_is_of_one_thing": (lambda: watch(incident=factory.incident()), {"incident": None}),
     "timeline_entry_has_one_home": (lambda: entry(incident=factory.incident()), {"incident": None}),
 }
 
 
 def entry(**home: Any) -> TimelineEntry:
     return TimelineEntry.objects.create(at=NOON, text="Paged", **home)
+
+
+def comment() -> Comment:
+    return Comment.objects.create(postmortem=factory.postmortem(), revision=1, body="How long?", at=NOON)
+
+
+def revision() -> Revision:
+    return Revision.objects.create(postmortem=factory.postmortem(), number=1, content={}, at=NOON)
+
+
+def review_verdict() -> ReviewVerdict:
+    return ReviewVerdict.objects.create(revision=revision(), decision="approved", at=NOON)
+
+
+def comparison() -> Comparison:
+    pair = {"postmortem": factory.postmortem(), "earlier": factory.postmortem("An earlier one")}
+    return Comparison.objects.create(**pair, verdict="different", at=NOON)
+
+
+def participant() -> Participant:
+    return Participant.objects.create(incident=factory.incident(), user=factory.user("dora"), joined_at=NOON)
+
+
+def watch(**of: Any) -> Watch:
+    return Watch.objects.create(user=factory.user("dora"), since=NOON, **of)
 
 
 # Constraint -> two rows that may not both be there.
@@ -94,6 +141,45 @@ DOUBLE: dict[str, Callable[[], list[models.Model]]] = {
         GlossaryEntry(terms="pager\nbeeper"),
         GlossaryEntry(terms="Pager\nBEEPER"),
     ],
+    "one_revision_per_number": lambda: two(Revision, postmortem=factory.postmortem(), number=1, content={}, at=NOON),
+    "one_working_copy_per_postmortem_and_person": lambda: two(
+        WorkingCopy,
+        postmortem=factory.postmortem(),
+        user=factory.user("dora"),
+        base_revision=1,
+        content={},
+        saved_at=NOON,
+    ),
+    "one_request_per_postmortem_and_reviewer": lambda: two(
+        ReviewRequest, postmortem=factory.postmortem(), reviewer=factory.user("dora"), requested_at=NOON
+    ),
+    "one_template_per_kind_and_severity": lambda: [
+        PostmortemTemplate(name="Sev 1", kind="exercise", severity="sev1"),
+        PostmortemTemplate(name="Severe", kind="exercise", severity="sev1"),
+    ],
+    "one_template_section_per_key": lambda: two(
+        TemplateSection, template=PostmortemTemplate.objects.create(name="Drill", kind="exercise"), key="summary"
+    ),
+    "one_policy_per_severity_and_kind": lambda: two(
+        PostmortemPolicy, severity="sev1", kind="exercise", is_required=True
+    ),
+    "one_participation_per_incident": lambda: two(
+        Participant, incident=factory.incident(), user=factory.user("dora"), joined_at=NOON
+    ),
+    "one_comparison_per_pair": lambda: two(
+        Comparison,
+        postmortem=factory.postmortem(),
+        earlier=factory.postmortem("An earlier one"),
+        verdict="different",
+        at=NOON,
+    ),
+    "one_watch_per_incident": lambda: two(Watch, user=factory.user("dora"), since=NOON, incident=factory.incident()),
+    "one_watch_per_postmortem": lambda: two(
+        Watch, user=factory.user("dora"), since=NOON, postmortem=factory.postmortem()
+    ),
+    "one_watch_per_service": lambda: two(
+        Watch, user=factory.user("dora"), since=NOON, service=factory.service("Checkout")
+    ),
     "one_incident_per_dedup_key": lambda: two(Incident, title="x", started_at=NOON, source="pager", dedup_key="7"),
 }
 
@@ -117,7 +203,7 @@ def test_the_database_refuses_what_may_never_be(name: str) -> None:
     row = make()
 
     with pytest.raises(IntegrityError) as refusal, transaction.atomic():
-        type(row)._default_manager.filter(pk=row.pk).update(**wrong)
+        models.QuerySet(type(row)).filter(pk=row.pk).update(**wrong)
 
     assert name in str(refusal.value)
 

@@ -1,0 +1,44 @@
+"""Files and pictures that belong to a postmortem: kept under a random name, seen where the postmortem is seen."""
+
+import uuid
+from typing import Any, Self
+
+from django.conf import settings
+from django.db import models
+from django.urls import reverse
+
+from postmortems.models.postmortem import Postmortem
+
+
+class AttachmentQuerySet(models.QuerySet["Attachment"]):
+    def visible_to(self, user: Any) -> Self:
+        return self.filter(Postmortem.objects.visible_where(user, "postmortem__"))
+
+
+def stored_name(attachment: "Attachment", _filename: str) -> str:
+    """Nothing of the sender's name reaches the disk."""
+    return f"attachments/{attachment.token.hex[:2]}/{attachment.token.hex}"
+
+
+class Attachment(models.Model):
+    """`content_type` was found in the content, not believed."""
+
+    token = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    postmortem = models.ForeignKey(Postmortem, on_delete=models.CASCADE, related_name="attachments")
+    name = models.CharField(max_length=200, help_text="As it was called where it came from.")
+    content_type = models.CharField(max_length=100)
+    size = models.PositiveIntegerField(help_text="Bytes.")
+    file = models.FileField(upload_to=stored_name, max_length=200)
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    at = models.DateTimeField()
+
+    objects = AttachmentQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["at", "pk"]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def get_absolute_url(self) -> str:
+        return reverse("attachment", args=[self.token])
