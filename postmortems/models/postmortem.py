@@ -10,7 +10,7 @@ from django.urls import reverse
 
 from kb import markdown
 from kb.errors import DomainError
-from postmortems import sections
+from postmortems import roles, sections
 from postmortems.models.access import Restrictable, RestrictableQuerySet, Visibility
 from postmortems.models.catalogue import Service, Tag, Team
 from postmortems.models.incident import TITLE_LENGTH, Environment, Incident, Kind, Severity
@@ -38,6 +38,15 @@ class PostmortemQuerySet(RestrictableQuerySet["Postmortem"]):
         of_my_team = Q(**{f"{at}visibility": Visibility.OPEN, f"{at}pk__in": self._pks(team__members=user)})
         is_hidden = ~Incident.objects.seen_where(user, "incident__")
         return (self.readable(at) | mine | of_my_team) & ~self._has_incident(is_hidden, at)
+
+    def editable_by(self, user: Any) -> Self:
+        """One's own, one's team's, and those that name one; all that one may see with `write_any`."""
+        seen = self.visible_to(user)
+        if roles.may(user, "write_any"):
+            return seen
+        if not roles.may(user, "write"):
+            return seen.none()
+        return seen.filter(Q(owner=user) | Q(pk__in=self._pks(team__members=user)) | self.names(user))
 
     def readable(self, at: str = "") -> Q:
         return Q(**{f"{at}visibility": Visibility.OPEN, f"{at}status__in": Postmortem.READABLE})

@@ -248,5 +248,5 @@ def test_it_takes_as_many_queries_for_many_incidents_as_for_two(alice: User, dja
     for _ in range(10):
         world(services=("Checkout", "Auth"))
 
-    with django_assert_num_queries(9):
+    with django_assert_num_queries(8):
         assert len(cases_for(alice, since=LONG_AGO)) == 12

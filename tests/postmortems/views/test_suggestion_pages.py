@@ -325,7 +325,7 @@ def test_the_panel_takes_as_many_queries_for_many_look_alikes_as_for_few(
         as_alice.get(incident.get_absolute_url())  # reads the glossary, once for the process
         with django_assert_max_num_queries(23):
             as_alice.get(incident.get_absolute_url())
-        with django_assert_max_num_queries(17):
+        with django_assert_max_num_queries(18):
             as_alice.post(LIVE, {**TYPED, "services": ["checkout"]})
 
 
