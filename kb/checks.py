@@ -44,10 +44,20 @@ def site_is_served_over_https(app_configs: Any, **kwargs: Any) -> Sequence[Check
     return []
 
 
+@register(Tags.security, deploy=True)
+def limits_are_counted_by_all_workers(app_configs: Any, **kwargs: Any) -> Sequence[CheckMessage]:
+    if str(settings.CACHES["default"]["BACKEND"]).endswith((".LocMemCache", ".DummyCache")):
+        says = "KB_CACHE_URL: each worker counts failed sign-ins for itself, so that there are several times as many."
+        return [Warning(says, hint="Leave it out, or name Redis.", id="kb.W002")]
+    return []
+
+
 @register(Tags.security)
 def data_folder_is_private(app_configs: Any, **kwargs: Any) -> Sequence[CheckMessage]:
-    """The search index is un-pickled when opened: who can write it can run code as the site."""
-    index = settings.DATA_DIR / "index"
-    if index.exists() and index.stat().st_mode & 0o022:
-        return [Error(f"{index} is writable by others.", hint=f"chmod 700 {index}", id="kb.E004")]
-    return []
+    """Search index and cache are un-pickled when opened: who can write them can run code as the site."""
+    folders = [settings.DATA_DIR / name for name in ("index", "cache")]
+    return [
+        Error(f"{folder} is writable by others.", hint=f"chmod 700 {folder}", id="kb.E004")
+        for folder in folders
+        if folder.exists() and folder.stat().st_mode & 0o022
+    ]

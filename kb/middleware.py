@@ -1,5 +1,6 @@
-"""Two small middlewares: the content security policy, and the reader's time zone."""
+"""Small middlewares: the content security policy, the end of a session, and the reader's time zone."""
 
+import time
 from collections.abc import Callable
 from datetime import tzinfo
 from typing import Any
@@ -27,6 +28,22 @@ class ContentSecurityPolicyMiddleware:
             # What a person sees depends on who they are: no shared cache may keep it.
             response.headers.setdefault("Cache-Control", "private, no-store")
         return response
+
+
+class SessionIdleMiddleware:
+    """Puts off the end of a session while it is used, at most once an hour: writing it at every page would be dear."""
+
+    KEY = "seen_at"  # in a session: when its end was last put off
+    EVERY = 3600
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        seen, now = request.session.get(self.KEY), int(time.time())
+        if seen is not None and now - seen >= self.EVERY:
+            request.session[self.KEY] = now
+        return self.get_response(request)
 
 
 class ReaderTimeZoneMiddleware:

@@ -3,7 +3,9 @@
 import os
 import secrets
 from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
@@ -22,6 +24,11 @@ def _flag(name: str) -> bool:
     if value in {"", "0", "false", "no", "off"}:
         return False
     raise ImproperlyConfigured(f"{name}={value!r} is neither yes nor no. For example {name}=true")
+
+
+def _words(name: str) -> list[str]:
+    """Values with commas between them."""
+    return [word.strip() for word in str(env.str(name, default="")).split(",") if word.strip()]
 
 
 DEBUG = _flag("KB_DEBUG")
@@ -76,6 +83,11 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.openid_connect",
     "django_filters",
     "django_htmx",
     "rest_framework",
@@ -90,7 +102,9 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    "kb.middleware.SessionIdleMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "kb.middleware.ReaderTimeZoneMiddleware",
@@ -148,7 +162,59 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 SEARCH_URL = env.str("KB_SEARCH_URL", default="whoosh:")
 SEARCH_SOURCE = "postmortems.search.SOURCE"
 
+
+def _cache() -> dict[str, Any]:
+    """Where the limits of sign-in are counted, by all workers together: files in the data folder, or Redis."""
+    url = str(env.str("KB_CACHE_URL", default="file:"))
+    scheme = urlsplit(url).scheme
+    if url == "file:":
+        # Expired entries go when they are asked for; beyond this many a third is thrown away.
+        options = {"MAX_ENTRIES": 20_000}
+        backend = "django.core.cache.backends.filebased.FileBasedCache"
+        return {"BACKEND": backend, "LOCATION": DATA_DIR / "cache", "OPTIONS": options}
+    if url == "memory:":
+        return {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
+    if scheme not in {"redis", "rediss"}:  # the URL itself is not repeated: it may hold a password
+        raise ImproperlyConfigured(
+            f"KB_CACHE_URL begins with {scheme!r}; known are file:, memory: and redis://host:6379/0"
+        )
+    if find_spec("redis") is None:
+        raise ImproperlyConfigured("KB_CACHE_URL names Redis and its library is missing: pip install redis")
+    return {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": url}
+
+
+CACHES = {"default": _cache()}
+
+
+def _mail() -> dict[str, object]:
+    url = str(env.str("KB_EMAIL_URL", default="consolemail:"))
+    scheme = urlsplit(url).scheme
+    if scheme not in {"consolemail", "smtp", "smtp+tls", "smtp+ssl"}:
+        raise ImproperlyConfigured(
+            f"KB_EMAIL_URL begins with {scheme!r}; known are smtp+tls://user:password@host:587, "
+            "smtp+ssl:, smtp: and consolemail:"
+        )
+    mail: dict[str, object] = env.email_url_config(url)
+    if scheme != "consolemail" and not mail["EMAIL_HOST"]:
+        raise ImproperlyConfigured(
+            "KB_EMAIL_URL names no host. For example smtp+tls://user:password@mail.example.org:587"
+        )
+    return mail
+
+
+# Without it mail is written where the log goes: good for a first look.
+_MAIL = _mail()
+EMAIL_BACKEND = _MAIL["EMAIL_BACKEND"]
+EMAIL_HOST, EMAIL_PORT = _MAIL["EMAIL_HOST"] or "localhost", _MAIL["EMAIL_PORT"] or 25
+EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = _MAIL["EMAIL_HOST_USER"] or "", _MAIL["EMAIL_HOST_PASSWORD"] or ""
+EMAIL_USE_TLS, EMAIL_USE_SSL = bool(_MAIL.get("EMAIL_USE_TLS")), bool(_MAIL.get("EMAIL_USE_SSL"))
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = SERVER_EMAIL = str(
+    env.str("KB_EMAIL_FROM", default=f"postmortems@{urlsplit(SITE_URL).hostname or 'localhost'}")
+)
+
 AUTH_USER_MODEL = "postmortems.User"
+AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "home"
 LOGOUT_REDIRECT_URL = "login"
@@ -160,6 +226,78 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
 ]
+PASSWORD_RESET_TIMEOUT = 24 * 3600
+
+# Sign-in: django-allauth. Its pages are in templates/, what is ours of it in kb/sign_in.py and kb/single_sign_on.py.
+ACCOUNT_ADAPTER = "kb.sign_in.AccountAdapter"
+ACCOUNT_LOGIN_METHODS = {"username", "email"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "username*", "password1*", "password2*"]
+# An account comes about by a link that was mailed, by a verified address of the identity provider, or by an
+# administrator: no address is left to be verified afterwards.
+ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
+ACCOUNT_EMAIL_NOTIFICATIONS = True
+ACCOUNT_FORMS = {"login": "kb.sign_in.SignInForm"}
+ACCOUNT_SESSION_REMEMBER = True
+# Beside allauth's own: 30 sign-ins a minute from an address, 10 failed ones, 5 failed ones an account in 5 minutes.
+ACCOUNT_RATE_LIMITS = {
+    "accept_invitation": "20/m/ip",
+    "invite": "60/h/user",
+    "sign_up": "10/m/ip,3/h/key",
+}
+ALLAUTH_TRUSTED_PROXY_COUNT = 1 if _flag("KB_BEHIND_PROXY") else 0
+# Domains whose addresses may make themselves an account; `*`: everybody who can read mail. Empty: by invitation only.
+SIGN_UP_DOMAINS = [domain.lower() for domain in _words("KB_SIGN_UP_DOMAINS")]
+
+MFA_ADAPTER = "kb.sign_in.SecondFactorAdapter"
+MFA_FORMS = {"authenticate": "kb.sign_in.CodeForm", "reauthenticate": "kb.sign_in.CodeAgainForm"}
+MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
+MFA_TOTP_ISSUER = "Postmortem KB"
+MFA_TOTP_TOLERANCE = 1  # half a minute before and after: clocks differ, and people type slowly at night
+MFA_ALLOW_UNVERIFIED_EMAIL = True  # see ACCOUNT_EMAIL_VERIFICATION: nobody holds an account by a claimed address
+
+SOCIALACCOUNT_ADAPTER = "kb.single_sign_on.ProviderAdapter"
+SOCIALACCOUNT_EMAIL_AUTHENTICATION = False  # kb/single_sign_on.py matches accounts itself
+SOCIALACCOUNT_STORE_TOKENS = False
+
+
+def _identity_provider() -> dict[str, object]:
+    """The one OpenID Connect provider, as allauth wants it; none without KB_OIDC_ISSUER."""
+    issuer = str(env.str("KB_OIDC_ISSUER", default="")).rstrip("/")
+    client, secret = str(env.str("KB_OIDC_CLIENT_ID", default="")), str(env.str("KB_OIDC_CLIENT_SECRET", default=""))
+    if not (issuer or client or secret):
+        return {}
+    missing = [
+        f"KB_OIDC_{name}"
+        for name, value in (("ISSUER", issuer), ("CLIENT_ID", client), ("CLIENT_SECRET", secret))
+        if not value
+    ]
+    if missing:
+        raise ImproperlyConfigured(f"Sign-in by OpenID Connect also needs {' and '.join(missing)}.")
+    url = urlsplit(issuer)
+    if not url.hostname or not (url.scheme == "https" or url.hostname in {"127.0.0.1", "localhost"}):
+        raise ImproperlyConfigured(
+            f"KB_OIDC_ISSUER={issuer!r} is no https address. For example https://login.example.org"
+        )
+    options = {"server_url": issuer, "oauth_pkce_enabled": True, "verified_email": _flag("KB_OIDC_TRUST_EMAIL")}
+    app = {"provider_id": "sso", "name": OIDC_NAME, "client_id": client, "secret": secret, "settings": options}
+    return {"openid_connect": {"APPS": [app]}}
+
+
+def _roles_of_groups() -> dict[str, str]:
+    pairs = [word.partition("=") for word in _words("KB_OIDC_ROLES")]
+    if wrong := [group for group, sign, role in pairs if not (group and sign and role)]:
+        raise ImproperlyConfigured(f"KB_OIDC_ROLES: {wrong[0]!r} has no role. For example sre=reviewer,leads=manager")
+    return {group.strip(): role.strip() for group, _, role in pairs}
+
+
+OIDC_NAME = str(env.str("KB_OIDC_NAME", default="single sign-on"))
+OIDC_DOMAINS = [domain.lower() for domain in _words("KB_OIDC_DOMAINS")]
+OIDC_CREATES_ACCOUNTS = _flag("KB_OIDC_CREATE_ACCOUNTS")
+OIDC_ROLES = _roles_of_groups()
+SOCIALACCOUNT_PROVIDERS = _identity_provider()
+if OIDC_CREATES_ACCOUNTS and SOCIALACCOUNT_PROVIDERS and not OIDC_DOMAINS:
+    raise ImproperlyConfigured("KB_OIDC_CREATE_ACCOUNTS needs KB_OIDC_DOMAINS: whose addresses may have an account?")
 
 LANGUAGE_CODE = "en"
 USE_I18N = True
@@ -191,6 +329,11 @@ SECURE_HSTS_INCLUDE_SUBDOMAINS = _HTTPS
 SECURE_HSTS_PRELOAD = _HTTPS
 SECURE_REFERRER_POLICY = "same-origin"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _HTTPS
+_days = str(env.str("KB_SESSION_DAYS", default="14"))
+if not (_days.isascii() and _days.isdigit() and 1 <= int(_days) <= 365):
+    raise ImproperlyConfigured(f"KB_SESSION_DAYS={_days!r} is no number of days from 1 to 365.")
+# Counted from the last visit (see SessionIdleMiddleware).
+SESSION_COOKIE_AGE = int(_days) * 24 * 3600
 # With this prefix no other host of the same domain can set or overwrite them.
 SESSION_COOKIE_NAME = "__Host-kb_session" if _HTTPS else "kb_session"
 CSRF_COOKIE_NAME = "__Host-kb_csrf" if _HTTPS else "kb_csrf"
@@ -210,6 +353,10 @@ SECURE_CSP = {
 }
 
 REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "rest_framework.authentication.SessionAuthentication",
+        "kb.sign_in.LimitedBasicAuthentication",
+    ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],

@@ -2,7 +2,18 @@
 
 from django.urls import path
 
-from postmortems.views import account, actions, fixes, glossary, home, incidents, postmortems, searching, suggestions
+from postmortems.views import (
+    account,
+    actions,
+    fixes,
+    glossary,
+    home,
+    incidents,
+    invitations,
+    postmortems,
+    searching,
+    suggestions,
+)
 
 urlpatterns = [
     path("", home.home, name="home"),
@@ -32,4 +43,8 @@ urlpatterns = [
     path("glossary/<int:pk>/", glossary.glossary_edit, name="glossary_edit"),
     path("glossary/<int:pk>/remove/", glossary.glossary_remove, name="glossary_remove"),
     path("account/", account.account, name="account"),
+    path("accounts/signup/", invitations.account_signup, name="account_signup"),
+    path("accounts/invitation/<str:token>/", invitations.invitation_accept, name="invitation_accept"),
+    path("invitations/", invitations.invitation_list, name="invitation_list"),
+    path("invitations/<int:pk>/revoke/", invitations.invitation_revoke, name="invitation_revoke"),
 ]

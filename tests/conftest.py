@@ -1,9 +1,16 @@
 """The cast: Alice owns it, Bob is on her team, Charlie must see nothing, the administrator sees all."""
 
 import pytest
+from django.core.cache import cache
 
 from postmortems.models import Team, User
 from tests import factory
+
+
+@pytest.fixture(autouse=True)
+def no_attempts_so_far() -> None:
+    """The limits of sign-in count across tests otherwise: all come from one address."""
+    cache.clear()
 
 
 @pytest.fixture

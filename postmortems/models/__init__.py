@@ -10,6 +10,7 @@ from postmortems.models.fix import Fix, FixUse
 from postmortems.models.glossary import GlossaryEntry
 from postmortems.models.incident import Environment, Incident, Kind, Severity
 from postmortems.models.indexed import Indexed
+from postmortems.models.invitation import Invitation
 from postmortems.models.participant import Participant
 from postmortems.models.postmortem import ImportedFile, Postmortem, SectionText
 from postmortems.models.problem import CauseCategory, Problem
@@ -35,6 +36,7 @@ __all__ = [
     "ImportedFile",
     "Incident",
     "Indexed",
+    "Invitation",
     "Kind",
     "Notification",
     "Participant",

@@ -22,6 +22,7 @@ from postmortems.models import (
     FixUse,
     GlossaryEntry,
     Incident,
+    Invitation,
     Participant,
     Postmortem,
     PostmortemPolicy,
@@ -88,6 +89,8 @@ FORBIDDEN: dict[str, tuple[Row, dict[str, Any]]] = {
     "comparison_is_known": (lambda: comparison(), {"verdict": "alike"}),
     "compared_with_another": (lambda: comparison(), {"earlier": F("postmortem")}),
     "released_after_joining": (lambda: participant(), {"released_at": NOON - timedelta(seconds=1)}),
+    "invitation_is_not_both_accepted_and_revoked": (lambda: invitation(), {"accepted_at": NOON, "revoked_at": NOON}),
+    "invitation_is_good_for_a_while": (lambda: invitation(), {"expires_at": NOON}),
     "watch_is_of_one_thing": (lambda: watch(incident=factory.incident()), {"incident": None}),
     "timeline_entry_has_one_home": (lambda: entry(incident=factory.incident()), {"incident": None}),
 }
@@ -186,6 +189,10 @@ DOUBLE: dict[str, Callable[[], list[models.Model]]] = {
 
 def two(model: type[models.Model], **values: Any) -> list[models.Model]:
     return [model(**values), model(**values)]
+
+
+def invitation() -> Invitation:
+    return Invitation.objects.issue(email="dora@example.org", at=NOON)[0]
 
 
 def all_constraints() -> Iterator[str]:
