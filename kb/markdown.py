@@ -7,6 +7,7 @@ database and shown with `stored()`.
 
 import atexit
 import html
+import json
 import os
 import queue
 import re
@@ -15,7 +16,9 @@ import struct
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
@@ -30,6 +33,18 @@ WORKER = Path(__file__).with_name("markdown_worker.py")
 
 class TooComplex(DomainError):
     """The text was not rendered; the message tells its author why and what to do."""
+
+
+# What the application calls its own: said once, by `know`, before the first worker starts.
+_places: dict[str, Any] = {}
+
+
+def know(*, refs: Mapping[str, str], own_images: str) -> None:
+    """`refs`: prefix -> folder, `{"PM": "/postmortems/"}`: PM-7 becomes a link to /postmortems/PM-7/.
+
+    `own_images`: the folder of the pictures that are shown and not only linked.
+    """
+    _places.update(refs=dict(refs), own_images=own_images)
 
 
 def render(text: str) -> str:
@@ -116,7 +131,7 @@ class _Worker:
             # Isolated (-I): in this folder `markdown` is this module, not the library.
             # In a session of its own: Ctrl-C is for the server, which then closes the worker.
             self.process = subprocess.Popen(  # noqa: S603  (our own file)
-                [sys.executable, "-I", str(WORKER)],
+                [sys.executable, "-I", str(WORKER), json.dumps(_places)],
                 stdin=theirs.fileno(),
                 stdout=theirs.fileno(),
                 start_new_session=True,

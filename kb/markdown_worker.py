@@ -5,18 +5,21 @@ starts fast. A frame, either way, is four bytes of length and that many bytes of
 `+` and the HTML, or with `-` and the reason why there is none.
 """
 
+import json
 import re
 import resource
 import struct
 import sys
+from collections.abc import Callable, Mapping
 from typing import Any, BinaryIO
 from xml.etree.ElementTree import Element
 
 import nh3
 from markdown import Markdown
-from markdown.inlinepatterns import HTML_RE, HtmlInlineProcessor
+from markdown.inlinepatterns import HTML_RE, HtmlInlineProcessor, InlineProcessor
 from markdown.preprocessors import Preprocessor
 from markdown.treeprocessors import Treeprocessor
+from markdown.util import AtomicString
 
 EXTENSIONS = {
     "tables": {"use_align_attribute": True},
@@ -65,6 +68,22 @@ class KnownHtml(HtmlInlineProcessor):
         if name and name.group(1).lower() not in INLINE | BLOCKS | {"img"}:
             return None, None, None
         return super().handleMatch(m, data)
+
+
+class Refs(InlineProcessor):
+    """`PM-7` becomes a link. Whether the reader may see what it leads to is found out there."""
+
+    ANCESTOR_EXCLUDES = ("a",)
+
+    def __init__(self, md: Markdown, places: Mapping[str, str]) -> None:
+        self.places = places
+        super().__init__(rf"(?<![\w/.#&@-])({'|'.join(map(re.escape, places))})-([0-9]{{1,12}})(?![\w-]|\.\w)", md)
+
+    # ignore: as above
+    def handleMatch(self, m: re.Match[str], data: str) -> Any:  # type: ignore[override]
+        link = Element("a", href=f"{self.places[m.group(1)]}{m.group(0)}/")
+        link.text = AtomicString(m.group(0))
+        return link, m.start(0), m.end(0)
 
 
 class UsualLists(Preprocessor):
@@ -120,28 +139,52 @@ class LowerHeadings(Treeprocessor):
                 element.tag = f"h{min(int(element.tag[1]) + 2, 6)}"
 
 
-def build() -> Markdown:
+def build(refs: Mapping[str, str]) -> Markdown:
     md = Markdown(extensions=list(EXTENSIONS), extension_configs=EXTENSIONS, output_format="html")
     md.block_level_elements = sorted(BLOCKS)
     md.inlinePatterns.register(KnownHtml(HTML_RE, md), "html", 90)
     md.preprocessors.register(UsualLists(md), "usual_lists", 15)  # after fences and HTML blocks were put aside
     md.treeprocessors.register(LowerHeadings(md), "lower_headings", 5)
+    if refs:
+        md.inlinePatterns.register(Refs(md, refs), "refs", 20)  # before bare addresses, after code and links
     return md
 
 
-def convert(md: Markdown, text: str) -> str:
+def convert(md: Markdown, text: str, own_images: str = "") -> str:
     md.reset()
-    return sanitize(md.convert(text.translate(REORDERING)))
+    return sanitize(md.convert(text.translate(REORDERING)), own_images)
 
 
-def sanitize(html: str) -> str:
-    """Safe HTML. The last step of all: nothing may change the text after it."""
-    return clean(IMAGE.sub(link_of_image, clean(html, images=True)))
+def sanitize(html: str, own_images: str = "") -> str:
+    """Safe HTML. The last step of all: nothing may change the text after it.
+
+    `own_images`: the folder whose pictures may be shown, `/attachments/`; others become links.
+    """
+    if not own_images:
+        return clean(IMAGE.sub(link_of_image, clean(html, any_image)))
+    own = re.compile(rf"{re.escape(own_images)}[0-9a-f-]{{36}}/")
+    shown = IMAGE.sub(lambda image: image[0] if is_own(image, own) else link_of_image(image), clean(html, any_image))
+    return clean(shown, lambda source: own.fullmatch(source) is not None)
 
 
-def clean(html: str, *, images: bool = False) -> str:
+def is_own(image: re.Match[str], own: re.Pattern[str]) -> bool:
+    source = re.search(r' src="([^"]*)"', image["attributes"])
+    return source is not None and own.fullmatch(source[1]) is not None
+
+
+def any_image(_source: str) -> bool:
+    return True
+
+
+def clean(html: str, images: Callable[[str], bool] | None = None) -> str:
+    """`images`: which sources a picture may have; without it there are none."""
+
+    def kept(tag: str, attribute: str, value: str) -> str | None:
+        return None if images and (tag, attribute) == ("img", "src") and not images(value) else value
+
     return nh3.clean(
         html,
+        attribute_filter=kept,
         tags={*BLOCKS, *INLINE, "input", *({"img"} if images else ())},
         attributes=ATTRIBUTES | ({"img": {"src", "alt"}} if images else {}),
         tag_attribute_values={"td": ALIGNMENT, "th": ALIGNMENT},
@@ -181,16 +224,18 @@ def limit_processor_time() -> None:
 
 def main() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-    md = build()
+    places = json.loads(sys.argv[1]) if len(sys.argv) > 1 else {}
+    refs, own_images = places.get("refs", {}), places.get("own_images", "")
+    md = build(refs)
     write_frame(sys.stdout.buffer, b"ready")
     while (request := read_frame(sys.stdin.buffer)) is not None:
         limit_processor_time()
         try:
-            answer = b"+" + convert(md, request.decode()).encode()
+            answer = b"+" + convert(md, request.decode(), own_images).encode()
         except Exception as error:
             # Markdown's limits (nesting, memory) and its defects look alike from here: there is no HTML.
             answer = b"-" + type(error).__name__.encode()
-            md = build()  # it was left in the middle of something, which would show in the next text
+            md = build(refs)  # it was left in the middle of something, which would show in the next text
         write_frame(sys.stdout.buffer, answer)
 
 

@@ -131,6 +131,7 @@ class PartReader:
 
     def _data_read(self, part: Part, reader: DataReader, place: str) -> PartRead:
         read = PartRead(_heading(part, STRUCTURE))
+        place = place if reader.left_over else STRUCTURE  # blank lines alone make no section
         read.pieces += [Piece(piece.raw, place if piece.place == LEFT_OVER else piece.place) for piece in reader.pieces]
         if reader.left_over:
             heading = part.heading.text if part.heading and part.key == METADATA else ""

@@ -334,6 +334,48 @@ def test_images_are_links_for_our_pages_load_nothing_foreign(text: str, html: st
     assert html in render(text)
 
 
+OWN = "/attachments/0b8c2f6e-1d5a-4a55-9d6a-6f1c7f2d9e01/"
+
+
+def test_a_picture_of_ours_is_shown() -> None:
+    assert render(f"![the graph]({OWN})") == f'<p><img alt="the graph" src="{OWN}"></p>'
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        f"https://x.example{OWN}",
+        f"//x.example{OWN}",
+        f"{OWN}../../admin/",
+        f"{OWN}?x",
+        f"/x{OWN}",
+        "/attachments/0b8c2f6e/",
+        f"javascript:{OWN}",
+        f'{OWN}" onerror="alert(1)',
+    ],
+)
+def test_what_only_looks_like_a_picture_of_ours_is_not_shown(source: str) -> None:
+    assert "<img" not in render(f"![a]({source})")
+    assert "<img" not in render(f'<img src="{source}" alt="a">')
+
+
+def test_a_ref_becomes_a_link() -> None:
+    assert render("See PM-7 (and FIX-12, INC-3).").count("<a ") == 3
+    assert '<a href="/postmortems/PM-7/"' in render("**PM-7** again")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["`PM-7`", "```\nPM-7\n```", "XPM-7", "PM-7x", "PM-7-1", "pm-7", "/PM-7", "a#PM-7", "PM-", "APM-7", "PM-7.example"],
+)
+def test_what_only_looks_like_a_ref_stays_text(text: str) -> None:
+    assert "<a " not in render(text)
+
+
+def test_a_ref_inside_a_link_leads_where_the_link_does() -> None:
+    assert render("[as in PM-7](https://x.example/)").count("<a ") == 1
+
+
 def test_characters_that_reorder_a_line_are_shown_by_their_number() -> None:
     html = render("`rm \u202e/tmp\u202c/x`")
 

@@ -486,6 +486,12 @@ def test_nothing_is_lost_of_any_document(lines: list[tuple[str, str]]) -> None:
             assert words(piece.raw) <= words(parsed.sections[piece.place])
 
 
+def test_a_blank_line_between_a_definition_and_the_title_makes_no_section() -> None:
+    parsed = parse("[a]: b\n\n# Title\n```\n[a]: b\n", "file")
+
+    assert {piece.place for piece in parsed.pieces} & set(KEYS) == set(parsed.sections)
+
+
 @settings(deadline=None)
 @given(st.text())
 def test_any_text_is_parsed_or_refused(text: str) -> None:
