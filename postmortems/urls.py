@@ -5,6 +5,7 @@ from django.urls import path
 from postmortems.views import (
     account,
     actions,
+    attachments,
     fixes,
     glossary,
     home,
@@ -32,7 +33,10 @@ urlpatterns = [
     path("postmortems/", postmortems.postmortem_list, name="postmortem_list"),
     path("postmortems/<str:ref>/", postmortems.postmortem_detail, name="postmortem_detail"),
     path("postmortems/<str:ref>/source/", postmortems.postmortem_source, name="postmortem_source"),
+    path("postmortems/<str:ref>/files/", attachments.attachment_list, name="attachment_list"),
     path("postmortems/<str:ref>/<str:slug>/", postmortems.postmortem_detail),
+    path("attachments/<uuid:token>/", attachments.attachment, name="attachment"),
+    path("attachments/<uuid:token>/remove/", attachments.attachment_remove, name="attachment_remove"),
     path("fixes/", fixes.fix_list, name="fix_list"),
     path("fixes/<str:ref>/", fixes.fix_detail, name="fix_detail"),
     path("fixes/<str:ref>/<str:slug>/", fixes.fix_detail),

@@ -4,15 +4,19 @@ import uuid
 from typing import Any, Self
 
 from django.conf import settings
-from django.db import models
+from django.db import models, transaction
 from django.urls import reverse
 
+from kb.content import PICTURES
 from postmortems.models.postmortem import Postmortem
 
 
 class AttachmentQuerySet(models.QuerySet["Attachment"]):
     def visible_to(self, user: Any) -> Self:
         return self.filter(Postmortem.objects.visible_where(user, "postmortem__"))
+
+    def with_token(self, token: uuid.UUID) -> "Attachment | None":
+        return self.filter(token=token).first()
 
 
 def stored_name(attachment: "Attachment", _filename: str) -> str:
@@ -42,3 +46,19 @@ class Attachment(models.Model):
 
     def get_absolute_url(self) -> str:
         return reverse("attachment", args=[self.token])
+
+    @property
+    def is_picture(self) -> bool:
+        return self.content_type in PICTURES.values()
+
+    @property
+    def markdown(self) -> str:
+        """What to write where it is to be seen."""
+        name = "".join(" " if character in "[]()\\`<>\n\r" else character for character in self.name)
+        return f"{'!' if self.is_picture else ''}[{name.strip() or 'file'}]({self.get_absolute_url()})"
+
+    def remove(self) -> None:
+        """The row now, the file when that is committed."""
+        storage, name = self.file.storage, str(self.file.name)
+        self.delete()
+        transaction.on_commit(lambda: storage.delete(name))
