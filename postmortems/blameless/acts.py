@@ -48,10 +48,11 @@ def nobody_did(sentence: Sentence, at: int) -> Match | None:
         return None
     place = at + 1
     while sentence.low(place) in words.AUXILIARIES or sentence.low(place) in words.ADVERBS:
-        if sentence.low(place) in ("was", "were", "is") or place > at + 4:
+        if sentence.low(place) in ("was", "were", "is", "has") or place > at + 4:
             return None
         place += 1
-    return Match("omission", start, place, place) if is_duty(sentence.low(place)) else None
+    asked_for = sentence.low(place + 1) == "for"  # a wish is no duty
+    return Match("omission", start, place, place) if is_duty(sentence.low(place)) and not asked_for else None
 
 
 def slip(sentence: Sentence, at: int) -> Match | None:

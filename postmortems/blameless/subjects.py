@@ -47,11 +47,16 @@ def is_person(sentence: Sentence, place: int) -> bool:
         earlier = range(max(0, place - REACH), place)
         return any(is_person(sentence, other) for other in earlier if sentence.low(other) != "they")
     if low in words.TITLES:
-        return before in words.TITLES[low]
+        return before in words.TITLES[low] or (low.startswith("member") and _of_a_team(sentence, place + 1))
     if low in words.PERSON_NOUNS or low.removeprefix("non-") in words.PERSON_NOUNS:
         return not _is_machine(sentence, place)
     surname = token.is_capitalised and is_name(sentence.at(place - 1)) and not low.endswith(_POSSESSIVE)
     return is_name(token) or surname
+
+
+def _of_a_team(sentence: Sentence, place: int) -> bool:
+    """`Members of the storage team`, not those of a replica set."""
+    return sentence.low(place) == "of" and not words.TEAMS.isdisjoint(sentence.lows(place + 1, place + 6))
 
 
 def is_name(token: Token) -> bool:

@@ -13,7 +13,7 @@ _PEOPLE = (
     "engineer developer programmer coder dba admin administrator sysadmin sre devop responder reviewer author "
     "committer contributor maintainer operator intern contractor technician colleague coworker co-worker employee "
     "person individual architect tester analyst consultant designer teammate newcomer junior senior trainee "
-    "freelancer on-call oncall on-caller commander owner member approver deployer electrician human specialist "
+    "freelancer on-call oncall on-caller commander owner approver deployer electrician human specialist "
     "expert team crew squad department executive"
 )
 PERSON_NOUNS = (
@@ -21,10 +21,13 @@ PERSON_NOUNS = (
     | {f"{noun}s" for noun in _words(_PEOPLE)}
     | _words("people persons staff personnel ops qa devops devs dev lead-developer")
 )
+TEAMS = _words("team teams crew squad staff")
 # A person only with a word of the right kind before: a release manager, but not a device manager.
 TITLES = {
     "manager": _words("release product project incident engineering account change line duty team general our my"),
     "managers": _words("release product project incident engineering account change line duty team our my all"),
+    "member": _words("team staff crew squad"),
+    "members": _words("team staff crew squad"),
     "lead": _words("tech team technical engineering incident project duty"),
     "leads": _words("tech team technical engineering incident project"),
     "support": _words("customer technical first-line second-line our \0"),  # \0: at the beginning
