@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import logging
+from copy import copy
 from smtplib import SMTPException
 from typing import Any
 
@@ -152,8 +153,10 @@ class LimitedBasicAuthentication(BasicAuthentication):
     www_authenticate_realm = "Postmortem KB"
 
     def authenticate_credentials(self, userid: str, password: str, request: Any = None) -> tuple[Any, None]:
+        attempt = copy(request._request)
+        attempt.method = "POST"  # allauth counts no GET, and here a GET carries a password, too
         try:
-            user = get_account_adapter().authenticate(request._request, username=userid, password=password)
+            user = get_account_adapter().authenticate(attempt, username=userid, password=password)
         except ValidationError as refusal:
             raise AuthenticationFailed(refusal.messages[0]) from refusal
         if user is None or not user.is_active:

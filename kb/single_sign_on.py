@@ -1,5 +1,6 @@
 """Sign-in by OpenID Connect: which account somebody gets whom the identity provider vouches for."""
 
+import logging
 from typing import Any, NoReturn
 
 from allauth.account.internal.userkit import filter_users_by_email
@@ -17,6 +18,8 @@ from django.contrib.auth.models import Group
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from requests import RequestException
+
+logger = logging.getLogger(__name__)
 
 PROVIDER = "sso"  # in settings and in addresses: there is one
 UNREACHABLE = "The identity provider does not answer as it should. Try again in a minute, or use your password."
@@ -93,6 +96,7 @@ class CheckedProvider(OpenIDConnectOAuth2Adapter):
 
     @property
     def openid_config(self) -> dict[str, Any]:
+        """What it says of itself, if it is the one that was configured."""
         config: dict[str, Any] = super().openid_config
         configured = self.get_provider().app.settings["server_url"]
         if str(config.get("issuer", "")).rstrip("/") != configured:
@@ -125,12 +129,7 @@ class CheckedProvider(OpenIDConnectOAuth2Adapter):
 @login_not_required
 def openid_connect_login(request: HttpRequest, provider_id: str = PROVIDER) -> HttpResponse:
     """Off to the provider. By a page that moves on: the policy lets no form lead to another site, nor be sent on."""
-    try:
-        response: HttpResponse = OAuth2LoginView.adapter_view(CheckedProvider(request, provider_id))(request)
-    except SocialApp.DoesNotExist as error:
-        raise Http404 from error
-    except (RequestException, OAuth2Error, KeyError, ValueError):
-        return error_page(request, UNREACHABLE, status=502)
+    response = answer_of(OAuth2LoginView, request, provider_id)
     if response.status_code == 302:
         return render(request, "socialaccount/leaving.html", {"address": response["Location"]})
     return response
@@ -139,8 +138,19 @@ def openid_connect_login(request: HttpRequest, provider_id: str = PROVIDER) -> H
 @login_not_required
 def openid_connect_callback(request: HttpRequest, provider_id: str = PROVIDER) -> HttpResponse:
     """Back from the provider."""
+    return answer_of(OAuth2CallbackView, request, provider_id)
+
+
+def answer_of(view: Any, request: HttpRequest, provider_id: str) -> HttpResponse:
+    """Of allauth's view, once the provider has said who it is; where it does not, a page that says so."""
     try:
-        response: HttpResponse = OAuth2CallbackView.adapter_view(CheckedProvider(request, provider_id))(request)
+        provider = CheckedProvider(request, provider_id)
+        if request.method == "POST" or "code" in request.GET:
+            provider.openid_config  # noqa: B018  (asked now: allauth's views ask where nobody catches)
+        response: HttpResponse = view.adapter_view(provider)(request)
     except SocialApp.DoesNotExist as error:
         raise Http404 from error
+    except (RequestException, OAuth2Error, KeyError, ValueError):
+        logger.exception("Asking the identity provider")
+        return error_page(request, UNREACHABLE, status=502)
     return response

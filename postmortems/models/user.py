@@ -1,6 +1,7 @@
 """The person who signs in, and their roles."""
 
 from functools import cached_property
+from typing import Any
 from zoneinfo import available_timezones
 
 from django.contrib.auth.models import AbstractUser, Group
@@ -31,6 +32,11 @@ class User(AbstractUser):
 
     def __str__(self) -> str:
         return self.get_full_name() or self.username
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        # As django-allauth looks for it, at sign-in and for a forgotten password.
+        self.email = self.email.lower()
+        super().save(*args, **kwargs)
 
     @cached_property
     def roles(self) -> frozenset[str]:

@@ -19,4 +19,4 @@ def account(request: HttpRequest) -> HttpResponse:
         accounts.choose_time_zone(reader, name=form.cleaned_data["time_zone"])
         messages.success(request, "Saved. Times are now shown in the zone you chose.")
         return redirect("account")
-    return render(request, "account.html", {"form": form})
+    return render(request, "account.html", {"form": form, "may_invite": reader.may("invite")})

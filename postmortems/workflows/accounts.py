@@ -16,6 +16,7 @@ from kb.errors import DomainError
 from postmortems import roles
 from postmortems.models import Invitation, Team, User
 from postmortems.roles import Role
+from postmortems.workflows import auditing
 
 logger = logging.getLogger(__name__)
 
@@ -85,7 +86,9 @@ def has_account(email: str) -> bool:
 def revoke(invitation: Invitation, *, by: User, at: datetime) -> None:
     """Take it back, if nobody used it yet."""
     roles.require(by, "invite")
-    Invitation.objects.filter(pk=invitation.pk).revoke(at=at)
+    with transaction.atomic():
+        if Invitation.objects.filter(pk=invitation.pk).revoke(at=at):
+            auditing.record("invitation.revoke", on=invitation, by=by, at=at)
 
 
 def accept(invitation: Invitation, *, username: str, password: str, at: datetime) -> User:
@@ -99,6 +102,7 @@ def accept(invitation: Invitation, *, username: str, password: str, at: datetime
                 user.give_roles(invitation.role)
             if invitation.team:
                 invitation.team.members.add(user)
+            auditing.record("invitation.accept", on=invitation, by=user, at=at)
     except IntegrityError as error:
         raise NameTaken("Somebody has this user name already. Choose another one.") from error
     return user
@@ -109,6 +113,7 @@ def _issue(email: str, *, at: datetime, **preset: Any) -> Invitation:
     with transaction.atomic():
         Invitation.objects.to(email).revoke(at=at)
         invitation, token = Invitation.objects.issue(email=email, at=at, **preset)
+        auditing.record("invitation.send", on=invitation, by=invitation.invited_by, at=at)
     address = settings.SITE_URL + reverse("invitation_accept", args=[token])
     words = {"inviter": invitation.invited_by, "address": address, "expires_at": invitation.expires_at}
     try:
