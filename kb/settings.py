@@ -267,13 +267,8 @@ def _identity_provider() -> dict[str, object]:
     client, secret = str(env.str("KB_OIDC_CLIENT_ID", default="")), str(env.str("KB_OIDC_CLIENT_SECRET", default=""))
     if not (issuer or client or secret):
         return {}
-    missing = [
-        f"KB_OIDC_{name}"
-        for name, value in (("ISSUER", issuer), ("CLIENT_ID", client), ("CLIENT_SECRET", secret))
-        if not value
-    ]
-    if missing:
-        raise ImproperlyConfigured(f"Sign-in by OpenID Connect also needs {' and '.join(missing)}.")
+    if not (issuer and client and secret):
+        raise ImproperlyConfigured("KB_OIDC_ISSUER, KB_OIDC_CLIENT_ID and KB_OIDC_CLIENT_SECRET belong together.")
     url = urlsplit(issuer)
     if not url.hostname or not (url.scheme == "https" or url.hostname in {"127.0.0.1", "localhost"}):
         raise ImproperlyConfigured(

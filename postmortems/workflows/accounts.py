@@ -22,6 +22,7 @@ logger = logging.getLogger(__name__)
 
 # What managers may hand out; the others are an administrator's to give.
 MANAGERS_GIVE = (Role.READER, Role.AUTHOR, Role.REVIEWER)
+HAS_ACCOUNT = "Somebody with this address has an account already."
 
 
 class NotInvited(DomainError):
@@ -58,7 +59,7 @@ def invite(email: str, *, by: User, at: datetime, role: str = "", team: Team | N
     if role and role not in roles_given_by(by):
         raise NotInvited("This role is an administrator's to give.")
     if has_account(email):
-        raise NotInvited("Somebody with this address has an account already.")
+        raise NotInvited(HAS_ACCOUNT)
     return _issue(email, at=at, role=role, team=team, invited_by=by)
 
 
@@ -93,6 +94,8 @@ def revoke(invitation: Invitation, *, by: User, at: datetime) -> None:
 
 def accept(invitation: Invitation, *, username: str, password: str, at: datetime) -> User:
     """The account, with what the invitation gives it. Its address is verified: the link was mailed there."""
+    if has_account(invitation.email):  # made since by an administrator or by the identity provider
+        raise NotInvited(HAS_ACCOUNT)
     try:
         with transaction.atomic():
             user = User.objects.create_user(username=username, email=invitation.email, password=password)

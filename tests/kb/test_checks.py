@@ -41,8 +41,14 @@ def test_plain_http_beyond_this_machine_is_a_warning() -> None:
     assert ours(SITE_URL="http://localhost:8000") == ours(SITE_URL="https://kb.example.org") == set()
 
 
-def test_an_index_that_others_may_write_is_an_error(tmp_path: Path) -> None:
-    index = tmp_path / "index"
+@pytest.mark.parametrize("backend", ["locmem.LocMemCache", "dummy.DummyCache"])
+def test_limits_that_each_worker_counts_for_itself_are_a_warning(backend: str) -> None:
+    assert ours(CACHES={"default": {"BACKEND": f"django.core.cache.backends.{backend}"}}) == {"kb.W002"}
+
+
+@pytest.mark.parametrize("name", ["index", "cache"])
+def test_an_index_or_cache_that_others_may_write_is_an_error(tmp_path: Path, name: str) -> None:
+    index = tmp_path / name
     index.mkdir(mode=0o700)
     assert ours(DATA_DIR=tmp_path) == set()
 

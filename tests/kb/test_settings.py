@@ -45,6 +45,15 @@ def value(expression: str, data: Path, **env: str) -> str:
         ("KB_DATA_DIR", "/dev/null/kb", "cannot be made"),
         ("KB_DEBUG", "maybe", "neither yes nor no"),
         ("KB_BEHIND_PROXY", "2", "neither yes nor no"),
+        ("KB_CACHE_URL", "memcached://root:hunter2@localhost", "known are file:"),
+        ("KB_CACHE_URL", "redis://:hunter2@localhost", "pip install redis"),
+        ("KB_EMAIL_URL", "imap://root:hunter2@localhost", "known are smtp+tls:"),
+        ("KB_EMAIL_URL", "smtp://", "names no host"),
+        ("KB_SESSION_DAYS", "0", "no number of days"),
+        ("KB_SESSION_DAYS", "a week", "no number of days"),
+        ("KB_OIDC_ISSUER", "https://login.example.org", "belong together"),
+        ("KB_OIDC_CLIENT_SECRET", "hunter2", "belong together"),
+        ("KB_OIDC_ROLES", "sre", "KB_OIDC_ROLES: 'sre' has no role"),
     ],
 )
 def test_a_wrong_value_stops_the_start_and_names_the_variable(tmp_path: Path, name: str, wrong: str, says: str) -> None:
@@ -56,6 +65,59 @@ def test_a_wrong_value_stops_the_start_and_names_the_variable(tmp_path: Path, na
     assert name in last
     assert says in last
     assert "hunter2" not in done.stderr
+
+
+PROVIDER = {
+    "KB_OIDC_ISSUER": "https://login.example.org/realms/main/",
+    "KB_OIDC_CLIENT_ID": "kb",
+    "KB_OIDC_CLIENT_SECRET": "hunter2",
+}
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        ({"KB_OIDC_ISSUER": "http://login.example.org"}, "is no https address"),
+        ({"KB_OIDC_ISSUER": "login.example.org"}, "is no https address"),
+        ({"KB_OIDC_CREATE_ACCOUNTS": "true"}, "KB_OIDC_CREATE_ACCOUNTS needs KB_OIDC_DOMAINS"),
+    ],
+)
+def test_an_identity_provider_that_cannot_be_right_stops_the_start(
+    tmp_path: Path, more: dict[str, str], says: str
+) -> None:
+    done = python("import kb.settings", tmp_path, **{**PROVIDER, **more})
+
+    assert says in done.stderr.strip().splitlines()[-1]
+    assert "hunter2" not in done.stderr
+
+
+def test_an_identity_provider_comes_from_the_environment(tmp_path: Path) -> None:
+    code = "s.SOCIALACCOUNT_PROVIDERS['openid_connect']['APPS'][0]"
+
+    app = value(code, tmp_path, **PROVIDER, KB_OIDC_NAME="Example")
+
+    for said in ("'server_url': 'https://login.example.org/realms/main'", "'name': 'Example'", "'secret': 'hunter2'"):
+        assert said in app
+    assert "'verified_email': False" in app
+    assert value("s.SOCIALACCOUNT_PROVIDERS, s.SIGN_UP_DOMAINS", tmp_path) == "{} []"
+
+
+def test_lists_and_pairs_are_read_with_their_blanks(tmp_path: Path) -> None:
+    env = {"KB_OIDC_DOMAINS": "Example.org, example.com", "KB_OIDC_ROLES": "sre=reviewer, team leads = manager"}
+
+    said = value("s.OIDC_DOMAINS, s.OIDC_ROLES", tmp_path, **env)
+
+    assert said == "['example.org', 'example.com'] {'sre': 'reviewer', 'team leads': 'manager'}"
+
+
+def test_the_mail_server_comes_by_url(tmp_path: Path) -> None:
+    names = "s.EMAIL_BACKEND.split('.')[-2], s.EMAIL_HOST, s.EMAIL_PORT, s.EMAIL_HOST_PASSWORD, s.EMAIL_USE_TLS"
+
+    assert value(names, tmp_path) == "console localhost 25  False"
+    assert (
+        value(names, tmp_path, KB_EMAIL_URL="smtp+tls://kb:p%40ss@mail.example.org:587")
+        == "smtp mail.example.org 587 p@ss True"
+    )
 
 
 @pytest.mark.parametrize(("name", "wrong"), [("KB_SEARCH_URL", "elastic:"), ("KB_URL", "kb.example.org")])
