@@ -116,7 +116,9 @@ def test_a_person_as_the_cause_is_marked_with_the_words_that_say_so(text: str, r
         "The root cause analysis took a week.",
         "The cause is unknown, and the root cause is still not found.",
         "As planned for the game day, Bob broke the link.",
-        "Appointing a manager could have helped.",
+        "Adding an engineer could have helped.",
+        "We do not accept human error as an answer.",
+        "The Kubernetes operator error repeats.",
         "Le développeur a oublié la clé. Der Techniker hat es übersehen.",
         "",
     ],
@@ -170,6 +172,15 @@ def test_a_wording_is_shown_with_its_line_and_what_surrounds_it() -> None:
     assert hint.before == "…a long hand-over with many open questions, "
     assert hint.after == " the deploy."
     assert hint.question.endswith("?")
+
+
+def test_wordings_never_overlap_and_the_longer_one_is_shown() -> None:
+    assert marked("Bob carelessly broke it.") == [("agent", "Bob carelessly broke")]
+    assert marked("Bob broke it and forgot the rest.") == [("agent", "Bob broke"), ("omission", "forgot")]
+
+
+def test_there_are_never_more_hints_than_a_reader_can_read() -> None:
+    assert len(blameless.hints("Human error. " * 1000)) == blameless.MAX_HINTS
 
 
 def test_a_wording_with_code_inside_is_marked_by_its_verb() -> None:
