@@ -10,8 +10,6 @@ from typing import Any
 
 from django.core.exceptions import PermissionDenied
 
-from kb.errors import DomainError
-
 
 class Role(StrEnum):
     READER = "reader"
@@ -21,8 +19,8 @@ class Role(StrEnum):
     ADMINISTRATOR = "administrator"
 
 
-class NotAllowed(DomainError, PermissionDenied):
-    """None of the person's roles allows it."""
+class NotAllowed(PermissionDenied):
+    """None of the person's roles allows it. Not a refusal of a step, but of the person: the answer is a 403."""
 
 
 @dataclass(frozen=True)
@@ -72,4 +70,4 @@ def require(user: Any, ability: str) -> None:
     """Refuses with a `NotAllowed`. `None` is the program itself, on behalf of the operator: an import, an alert."""
     if user is not None and not may(user, ability):
         says = BY_KEY[ability].says
-        raise NotAllowed(f"Your roles do not allow this: {says[0].lower()}{says[1:]}. Ask an administrator.")
+        raise NotAllowed(f"Your roles do not allow this: {says[0].lower()}{says[1:]}.")

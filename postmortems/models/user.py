@@ -7,6 +7,7 @@ from zoneinfo import available_timezones
 from django.contrib.auth.models import AbstractUser, Group
 from django.core.exceptions import ValidationError
 from django.db import models
+from django.db.models import Q
 
 from postmortems import roles
 from postmortems.roles import Role
@@ -49,6 +50,12 @@ class User(AbstractUser):
     @property
     def is_administrator(self) -> bool:
         return self.is_active and Role.ADMINISTRATOR in self.roles
+
+    @classmethod
+    def administrators(cls) -> models.QuerySet["User"]:
+        """Active ones: whom to ask."""
+        is_one = Q(is_superuser=True) | Q(groups__name=Role.ADMINISTRATOR)
+        return cls.objects.filter(is_one, is_active=True).distinct()
 
     def may(self, ability: str) -> bool:
         return roles.may(self, ability)

@@ -11,7 +11,8 @@ from django.utils import timezone
 from django.utils.html import format_html
 
 from kb.templatetags.kb import DAY, in_words, span
-from postmortems.models import ActionItem, Fix, FixUse, Incident, Postmortem, SuggestionVerdict
+from postmortems import roles
+from postmortems.models import ActionItem, Fix, FixUse, Incident, Postmortem, SuggestionVerdict, User
 from postmortems.search import Near, Result
 from postmortems.suggestions import Part, Reason, Suggestion
 from postmortems.suggestions.quality import Share
@@ -187,3 +188,15 @@ def snippet_is_the_fix(result: Result) -> bool:
 def of(rows: Mapping[Any, Any] | str, key: Any) -> Any:
     """`{{ uses|of:fix.pk }}`: the entry of a mapping, or None. A page without the mapping has no entries."""
     return rows.get(key) if isinstance(rows, Mapping) else None
+
+
+@register.filter
+def may(user: Any, ability: str) -> bool:
+    """`{% if user|may:"declare" %}`: a button that one may not press is not shown."""
+    return roles.may(user, ability)
+
+
+@register.simple_tag
+def administrators() -> list[str]:
+    """Whom to ask, by name; three are enough."""
+    return [str(person) for person in User.administrators().order_by("first_name", "username")[:3]]

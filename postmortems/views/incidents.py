@@ -13,7 +13,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from django_htmx.http import HttpResponseClientRedirect
 
 from kb.errors import DomainError
-from postmortems import suggestions
+from postmortems import roles, suggestions
 from postmortems.filters import IncidentFilter
 from postmortems.forms import DeclareForm, EditForm, OutcomeForm, initial_of
 from postmortems.models import ActionItem, Fix, FixUse, Incident, Postmortem
@@ -107,6 +107,7 @@ def _to_read(user: Any) -> Any:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def incident_edit(request: HttpRequest, ref: str) -> HttpResponse:
+    roles.require(request.user, "respond")
     incident = by_ref(Incident.objects.visible_to(request.user), ref)
     form = EditForm(
         request.POST or None,
@@ -116,7 +117,7 @@ def incident_edit(request: HttpRequest, ref: str) -> HttpResponse:
     )
     if form.is_valid():
         try:
-            triage.edit_incident(incident, **form.cleaned_data)
+            triage.edit_incident(incident, **form.cleaned_data, by=request.user)
         except DomainError as refusal:
             form.add_error(None, str(refusal))
         else:

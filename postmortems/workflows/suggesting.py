@@ -7,6 +7,7 @@ from typing import Any
 from django.db import DatabaseError
 
 from kb.errors import DomainError
+from postmortems import roles
 from postmortems.models import Incident, SuggestionOpening, SuggestionRun, SuggestionVerdict
 from postmortems.search import Item
 from postmortems.suggestions import Suggestions, engine_version
@@ -84,6 +85,7 @@ def record_opening(run: SuggestionRun, item: Item, *, by: Any, at: datetime) -> 
 
 def give_verdict(incident: Incident, item: Item, *, verdict: str, by: Any, at: datetime) -> SuggestionVerdict:
     """What someone says of a suggested item; the newer word counts. "Not similar" takes it away for everybody."""
+    roles.require(by, "respond")
     if item.search_key == incident.search_key:
         raise NoVerdict("This is the incident itself: it is not similar to itself.")
     return SuggestionVerdict.objects.record(incident=incident, key=item.search_key, verdict=verdict, by=by, at=at)

@@ -7,7 +7,7 @@ from typing import Any
 from django.db import transaction
 
 from kb.errors import DomainError
-from postmortems import search
+from postmortems import roles, search
 from postmortems.models import (
     Environment,
     Fix,
@@ -42,6 +42,7 @@ def open_incident(
     services: Iterable[Service] = (),
 ) -> Incident:
     """Declare an incident. A security incident starts restricted: to the person who declares it and administrators."""
+    roles.require(by, "declare")
     if started_at and started_at > at:
         raise NotYetStarted("The start lies in the future. When did the first symptom show?")
     restricted = kind == Kind.SECURITY
@@ -67,8 +68,9 @@ def open_incident(
 
 
 @transaction.atomic
-def edit_incident(incident: Incident, *, services: Iterable[Service], **fields: Any) -> None:
+def edit_incident(incident: Incident, *, services: Iterable[Service], by: Any, **fields: Any) -> None:
     """What is known now. The text as first saved stays in `first_report`."""
+    roles.require(by, "respond")
     incident.describe(**fields)
     incident.services.set(services)
     search.changed(incident)
@@ -76,21 +78,22 @@ def edit_incident(incident: Incident, *, services: Iterable[Service], **fields: 
 
 def mitigate(incident: Incident, *, by: Any, at: datetime) -> None:
     """The harm has stopped."""
-    _step(incident, lambda: incident.mitigate(at=at), at=at, note=f"Mitigated, says {by}.")
+    _step(incident, lambda: incident.mitigate(at=at), by=by, at=at, note=f"Mitigated, says {by}.")
 
 
 def resolve(incident: Incident, *, by: Any, at: datetime) -> None:
     """It is over."""
-    _step(incident, lambda: incident.resolve(at=at), at=at, note=f"Resolved, says {by}.")
+    _step(incident, lambda: incident.resolve(at=at), by=by, at=at, note=f"Resolved, says {by}.")
 
 
 def reopen(incident: Incident, *, by: Any, at: datetime) -> None:
     """It is back, or was never over."""
-    _step(incident, incident.reopen, at=at, note=f"Reopened by {by}.")
+    _step(incident, incident.reopen, by=by, at=at, note=f"Reopened by {by}.")
 
 
 @transaction.atomic
-def _step(incident: Incident, step: Callable[[], None], *, at: datetime, note: str) -> None:
+def _step(incident: Incident, step: Callable[[], None], *, by: Any, at: datetime, note: str) -> None:
+    roles.require(by, "respond")
     step()
     TimelineEntry.objects.create(incident=incident, at=at, kind=TimelineEntry.Kind.ACTION, text=note)
     search.changed(incident)
@@ -108,6 +111,7 @@ def record_outcome(
     note: str = "",
 ) -> FixUse:
     """What came of a fix; said again, the newer answer counts. A success confirms that its steps are still right."""
+    roles.require(by, "respond")
     use = FixUse.objects.record(
         fix=fix,
         incident=incident,

@@ -21,7 +21,7 @@ def declared(by: User, **details: object) -> Incident:
 def test_the_first_report_is_kept_as_it_was(alice: User) -> None:
     incident = declared(alice, services=[factory.service("Checkout")])
 
-    triage.edit_incident(incident, services=[], title="It is the database", symptoms="Slots are used up.")
+    triage.edit_incident(incident, services=[], by=alice, title="It is the database", symptoms="Slots are used up.")
 
     incident.refresh_from_db()
     assert incident.title == "It is the database"

@@ -1,0 +1,172 @@
+"""Who may do what: generated from the written table. Each ability is tried by each role, at each door it has."""
+
+import ast
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from postmortems.models import Fix, GlossaryEntry, Incident, Postmortem, User
+from postmortems.roles import ABILITIES, BY_KEY, Role
+from tests import factory
+from tests.postmortems.conftest import Learn
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+class Stage:
+    """Rows to act on, which the person may see and, as far as that goes by rows, edit."""
+
+    def __init__(self, who: User) -> None:
+        self.who = who
+        self.incident: Incident = factory.incident(reported_by=who)
+        self.fix: Fix = factory.fix()
+        self.postmortem: Postmortem = factory.postmortem(owner=who)
+        self.glossary_entry: GlossaryEntry = GlossaryEntry.objects.create(terms="pager\nbeeper")
+
+    def at(self, row: Any, step: str = "") -> str:
+        return f"{row.get_absolute_url()}{step}{'/' if step else ''}"
+
+
+Request = Callable[[Stage, Client], Any]
+
+TITLE = {"title": "Checkout answers 503", "severity": "sev3", "kind": "service", "environment": "production"}
+DECLARED = {**TITLE, "started_at": "2026-03-01T12:00"}
+
+# ability -> door -> a request that does it.
+REQUESTS: Mapping[str, Mapping[str, Request]] = {
+    "read": {
+        "incidents": lambda on, by: by.get("/incidents/"),
+        "an incident": lambda on, by: by.get(on.at(on.incident)),
+        "a postmortem": lambda on, by: by.get(on.at(on.postmortem)),
+        "search": lambda on, by: by.get("/search/?q=pool"),
+        "suggestions": lambda on, by: by.post("/incidents/suggestions/", {"title": "Checkout"}),
+        "search, as a program": lambda on, by: by.get("/api/v1/search/?q=pool"),
+    },
+    "declare": {"page": lambda on, by: by.post("/incidents/new/", DECLARED)},
+    "respond": {
+        "edit": lambda on, by: by.get(on.at(on.incident, "edit")),
+        "save": lambda on, by: by.post(on.at(on.incident, "edit"), DECLARED),
+        "mitigate": lambda on, by: by.post(on.at(on.incident, "mitigate")),
+        "resolve": lambda on, by: by.post(on.at(on.incident, "resolve")),
+        "outcome": lambda on, by: by.post(on.at(on.incident, "outcome"), {"fix": on.fix.ref, "outcome": "worked"}),
+        "verdict": lambda on, by: by.post(
+            on.at(on.incident, "verdict"), {"item": on.postmortem.ref, "verdict": "same_cause"}
+        ),
+    },
+    "curate": {
+        "a group of words": lambda on, by: by.post("/glossary/", {"terms": "k9s\nkanine"}),
+        "change it": lambda on, by: by.post(f"/glossary/{on.glossary_entry.pk}/", {"terms": "k9s\nkanine"}),
+        "remove it": lambda on, by: by.post(f"/glossary/{on.glossary_entry.pk}/remove/"),
+    },
+    "invite": {
+        "page": lambda on, by: by.get("/invitations/"),
+        "invite": lambda on, by: by.post("/invitations/", {"email": "new@example.org", "role": "author"}),
+    },
+}
+
+# `editable_by` asks for these, and no page does yet.
+AWAITED = {"write", "write_any"}
+
+DOORS = [(ability, door) for ability, doors in REQUESTS.items() for door in doors]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("role", list(Role))
+@pytest.mark.parametrize(("ability", "door"), DOORS)
+def test_a_role_may_do_exactly_what_the_table_says(learn: Learn, ability: str, door: str, role: Role) -> None:
+    who = factory.user("sam", roles=(role,))
+
+    answer = REQUESTS[ability][door](Stage(who), factory.signed_in(who))
+
+    if role in BY_KEY[ability].roles:
+        assert answer.status_code in {200, 201, 204, 302}, answer.text[:2000]
+    else:
+        assert answer.status_code == 403
+        says = BY_KEY[ability].says
+        assert says[1:].partition(":")[0] in answer.text.replace("&#x27;", "'")
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("ability", "door"), DOORS)
+def test_a_stranger_may_nothing(ability: str, door: str) -> None:
+    answer = REQUESTS[ability][door](Stage(factory.user("sam")), Client())
+
+    assert answer.status_code in {302, 401, 403}
+    assert answer.status_code != 302 or answer.url.startswith("/accounts/login/")
+
+
+def asked_for() -> set[str]:
+    """Abilities that the program asks for: the last words of `require`, `may` and of what stands for them."""
+    found = set()
+    for path in (ROOT / "postmortems").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] in {"require", "may"}:
+                found |= {arg.value for arg in node.args if isinstance(arg, ast.Constant) and arg.value in BY_KEY}
+    return found
+
+
+def test_each_ability_that_is_asked_for_has_a_door_in_this_test() -> None:
+    """Failed? Add the request that does it to `REQUESTS`, above."""
+    assert asked_for() - set(REQUESTS) - AWAITED == set()
+    assert AWAITED.isdisjoint(REQUESTS)
+    assert set(REQUESTS) <= set(BY_KEY)
+
+
+@pytest.mark.django_db
+def test_somebody_without_a_role_is_a_reader(learn: Learn) -> None:
+    nobody = factory.user("sam", roles=())
+
+    assert nobody.roles == {Role.READER}
+    assert factory.signed_in(nobody).post("/incidents/new/", DECLARED).status_code == 403
+
+
+@pytest.mark.django_db
+def test_a_refusal_says_whom_to_ask(admin: User) -> None:
+    reader = factory.user("rita", roles=("reader",))
+
+    answer = factory.signed_in(reader).post("/incidents/new/", DECLARED)
+
+    assert "declare an incident" in answer.text
+    assert str(admin) in answer.text and "/about/roles/" in answer.text
+
+
+@pytest.mark.django_db
+def test_what_one_may_not_press_is_not_shown(learn: Learn) -> None:
+    incident = factory.incident()
+
+    def shown(*roles: str) -> str:
+        client = factory.signed_in(User.objects.filter(username=roles[0]).first() or factory.user(roles[0], roles=roles))
+        return "".join(client.get(page).text for page in ("/", "/incidents/new/", f"/incidents/{incident.ref}/"))
+
+    buttons = ("Declare incident", "Mark resolved", "/edit/", "/outcome/")
+    assert [button for button in buttons if button in shown("reader")] == []
+    assert [button for button in buttons if button not in shown("author")] == []
+
+
+# --- the table, where people read it ---
+
+
+@pytest.mark.django_db
+def test_the_page_shows_the_table() -> None:
+    page = factory.signed_in(factory.user("rita", roles=("reader",))).get("/about/roles/").text
+
+    rows = re.findall(r'<th scope="row">(.*?)</th>(.*?)</tr>', page.replace("&#x27;", "'"), re.DOTALL)
+    assert [says for says, _ in rows] == [ability.says for ability in ABILITIES]
+    for (_, cells), ability in zip(rows, ABILITIES, strict=True):
+        assert re.findall(r">(yes|no)<", cells) == ["yes" if role in ability.roles else "no" for role in Role]
+
+
+def test_the_readme_shows_the_table() -> None:
+    text = (ROOT / "postmortems/README.md").read_text()
+    head = f"| | {' | '.join(Role)} |"
+    wanted = [
+        f"| {ability.says} | {' | '.join('yes' if role in ability.roles else '' for role in Role)} |"
+        for ability in ABILITIES
+    ]
+
+    assert head in text
+    assert [line for line in wanted if line not in text] == []
