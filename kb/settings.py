@@ -96,6 +96,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "kb.origin_middleware.OriginMiddleware",
     "kb.middleware.ContentSecurityPolicyMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -229,7 +230,7 @@ AUTH_PASSWORD_VALIDATORS = [
 PASSWORD_RESET_TIMEOUT = 24 * 3600
 
 # Sign-in: django-allauth. Its pages are in templates/, what is ours of it in kb/sign_in.py and kb/single_sign_on.py.
-ACCOUNT_ADAPTER = "kb.sign_in.AccountAdapter"
+ACCOUNT_ADAPTER = "postmortems.views.signing_in.AuditedAdapter"
 ACCOUNT_LOGIN_METHODS = {"username", "email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "username*", "password1*", "password2*"]
 # An account comes about by a link that was mailed, by a verified address of the identity provider, or by an

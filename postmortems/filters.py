@@ -1,6 +1,6 @@
 """The filters of the list pages. Each starts from the rows that the view says the reader may see."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import django_filters
@@ -8,9 +8,25 @@ from django import forms
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from postmortems.models import ActionItem, CauseCategory, Fix, Incident, Kind, Postmortem, Service, Severity, Tag
+from postmortems.models import (
+    ActionItem,
+    CauseCategory,
+    Fix,
+    Incident,
+    Kind,
+    Postmortem,
+    Service,
+    Severity,
+    Tag,
+)
 
 SOON = timedelta(days=7)
+
+
+class DayInput(forms.DateInput):
+    """The browser's own date picker."""
+
+    input_type = "date"
 
 
 def choice(label: str, choices: Any, **kwargs: Any) -> Any:
@@ -74,3 +90,26 @@ class ActionItemFilter(django_filters.FilterSet):
 
     def by_owner(self, rows: Any, name: str, value: bool) -> Any:
         return rows.owned_by(self.request.user) if value else rows
+
+
+class AuditFilter(django_filters.FilterSet):
+    """By person, step, document and day."""
+
+    person = django_filters.CharFilter(label="Person", method="by_person", max_length=150)
+    action = django_filters.CharFilter(label="Step", field_name="action", lookup_expr="istartswith", max_length=60)
+    document = django_filters.CharFilter(label="Document", method="by_document", max_length=40)
+    since = django_filters.DateFilter(label="From", method="by_day", widget=DayInput)
+    until = django_filters.DateFilter(label="To", method="by_day", widget=DayInput)
+
+    def by_person(self, rows: Any, name: str, value: str) -> Any:
+        return rows.by_person(value)
+
+    def by_document(self, rows: Any, name: str, value: str) -> Any:
+        """`PM-7`; whatever it is not, it is part of a name."""
+        for model in (Incident, Postmortem, Fix):
+            if (pk := model.pk_of_ref(value.strip())) is not None:
+                return rows.filter(object_key=f"{model.search_kind}:{pk}")
+        return rows.filter(object_name__icontains=value)
+
+    def by_day(self, rows: Any, name: str, value: date) -> Any:
+        return rows.between(value, None) if name == "since" else rows.between(None, value)

@@ -1,9 +1,11 @@
 """Who did what to what, when, from where. Append-only."""
 
+from datetime import date
 from typing import Any, NoReturn, Self
 
 from django.conf import settings
 from django.db import models
+from django.db.models import Q
 
 from postmortems.models.revision import Immutable
 
@@ -11,6 +13,15 @@ from postmortems.models.revision import Immutable
 class AuditEventQuerySet(models.QuerySet["AuditEvent"]):
     def about(self, row: Any) -> Self:
         return self.filter(object_key=row.search_key)
+
+    def by_person(self, name: str) -> Self:
+        """Whose name, at the time or now, contains this."""
+        return self.filter(Q(by_name__icontains=name) | Q(by__username__icontains=name))
+
+    def between(self, first: date | None, last: date | None) -> Self:
+        """On these days and between them, in the current time zone."""
+        days = {"at__date__gte": first, "at__date__lte": last}
+        return self.filter(**{name: on for name, on in days.items() if on})
 
     def update(self, **_fields: Any) -> NoReturn:
         raise Immutable("The audit log cannot be changed.")

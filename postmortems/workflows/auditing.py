@@ -4,8 +4,10 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from django.db.models import Q
+
 from kb import origin
-from postmortems.models import AuditEvent
+from postmortems.models import AuditEvent, User
 
 
 def record(
@@ -28,6 +30,20 @@ def record(
         object_name=str(on)[:320],
         reason=reason,
         changes={name: list(values) for name, values in (changes or {}).items()},
+        channel=came.channel,
+        address=came.address,
+    )
+
+
+def record_failed_sign_in(name: str, *, at: datetime) -> None:
+    """Of somebody whom we know by this name or address. What others typed is not kept: it may be a password."""
+    known = User.objects.filter(Q(username__iexact=name) | Q(email__iexact=name)).first() if name else None
+    came = origin.current()
+    AuditEvent.objects.create(
+        at=at,
+        action="account.sign_in_failed",
+        object_key=f"user:{known.pk}" if known else "",
+        object_name=str(known) if known else "Unknown name",
         channel=came.channel,
         address=came.address,
     )

@@ -62,6 +62,7 @@ REQUESTS: Mapping[str, Mapping[str, Request]] = {
         "change it": lambda on, by: by.post(f"/glossary/{on.glossary_entry.pk}/", {"terms": "k9s\nkanine"}),
         "remove it": lambda on, by: by.post(f"/glossary/{on.glossary_entry.pk}/remove/"),
     },
+    "administer": {"the audit log": lambda on, by: by.get("/audit/")},
     "invite": {
         "page": lambda on, by: by.get("/invitations/"),
         "invite": lambda on, by: by.post("/invitations/", {"email": "new@example.org", "role": "author"}),
@@ -139,7 +140,9 @@ def test_what_one_may_not_press_is_not_shown(learn: Learn) -> None:
     incident = factory.incident()
 
     def shown(*roles: str) -> str:
-        client = factory.signed_in(User.objects.filter(username=roles[0]).first() or factory.user(roles[0], roles=roles))
+        client = factory.signed_in(
+            User.objects.filter(username=roles[0]).first() or factory.user(roles[0], roles=roles)
+        )
         return "".join(client.get(page).text for page in ("/", "/incidents/new/", f"/incidents/{incident.ref}/"))
 
     buttons = ("Declare incident", "Mark resolved", "/edit/", "/outcome/")
