@@ -17,7 +17,7 @@ from tests.postmortems.conftest import Learn
 
 pytestmark = pytest.mark.django_db
 
-triggers = importlib.import_module("postmortems.migrations.0009_append_only_log")
+triggers = importlib.import_module("postmortems.migrations.0010_append_only_log")
 
 
 def event(on: Incident, by: User | None = None, action: str = "incident.edit", **details: object) -> AuditEvent:

@@ -42,7 +42,7 @@ def allow(apps, schema_editor):
 class Migration(migrations.Migration):
 
     dependencies = [
-        ("postmortems", "0008_invitation"),
+        ("postmortems", "0009_addresses_in_lower_case"),
     ]
 
     operations = [
