@@ -11,7 +11,8 @@ from __future__ import annotations
 import hashlib
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -212,6 +213,9 @@ class Stored:
     digest: str
 
 
+Alone = Callable[[], AbstractContextManager[object]]
+
+
 class SearchBackend(ABC):
     """An engine. All methods may raise `Unavailable` or `Corrupt`, and nothing else that comes of the index's state.
 
@@ -259,8 +263,11 @@ class SearchBackend(ABC):
     def stats(self) -> Mapping[str, int | str]:
         """For the operator: documents, generation, bytes on disk, segments."""
 
-    def tidy(self) -> None:  # noqa: B027  (an engine that leaves nothing behind has nothing to do)
-        """Clear away what many small changes left behind. A job, not part of a request; the caller holds the lock."""
+    def tidy(self, alone: Alone = nullcontext) -> None:  # noqa: B027  (an engine may have nothing to do)
+        """Clear away what many small changes left behind. A job, not part of a request: it may take minutes.
+
+        Changes are applied meanwhile. `alone` holds the drainer's lock for the moments in which nobody else may write.
+        """
 
     def close(self) -> None:  # noqa: B027  (an engine without open files has nothing to do)
         """Release files and connections."""

@@ -56,7 +56,7 @@ def encode(ids: Ids, weights: Weights, positions: bytes, place: int) -> tuple[by
     )
     if len(ids) <= INLINED:
         payloads = (positions,) if positions else ()
-        return head + pickle.dumps((tuple(ids.tolist()), tuple(weights.tolist()), payloads), 2), b""
+        return head + pickled((tuple(ids.tolist()), tuple(weights.tolist()), payloads)), b""
     data = _encode_list(ids, weights, positions)
     return head + _EXTENT.pack(place, len(data)), data
 
@@ -135,6 +135,10 @@ def _contents(data: bytes) -> Iterator[tuple[Any, Any, Any]]:
         at += abs(length)
 
 
+def pickled(content: Any) -> bytes:
+    return pickle.dumps(content, 2)
+
+
 def unpickled(stream: BytesIO) -> Any:
     """Whoosh keeps pickles; `kb.search.generations` has seen to it that nobody else can have written them."""
     return pickle.load(stream)  # noqa: S301
@@ -153,6 +157,14 @@ def extent_of(info: bytes) -> tuple[int, int] | None:
         return None
     place, length = _EXTENT.unpack_from(info, _INFO.size)
     return place, length
+
+
+def shifted(info: bytes, by: int) -> bytes:
+    """The info of a list that is part of it, with all document numbers so much higher: what a merge does most."""
+    *head, first, last = _INFO.unpack_from(info)
+    ids, weights, payloads = unpickled(BytesIO(info[_INFO.size :]))
+    kept = tuple([doc + by for doc in ids]), weights, payloads
+    return _INFO.pack(*head, first + by, last + by) + pickled(kept)
 
 
 def inlined(info: bytes) -> PostingArrays:

@@ -278,8 +278,13 @@ class Snapshot:
         part = bisect_right(self.bases, doc) - 1
         return self.segments[part].stored(doc - self.bases[part])
 
+    def living_in(self, number: int) -> Mask:
+        """Which documents of a segment are there."""
+        base = self.bases[number]
+        return self.live[base : base + self.segments[number].size]
+
     def live_sizes(self) -> list[int]:
-        return [int(self.live[base : base + segment.size].sum()) for base, segment in self._parts()]
+        return [int(self.living_in(number).sum()) for number in range(len(self.segments))]
 
     def _parts(self) -> Iterator[tuple[int, Segment]]:
         return zip(self.bases, self.segments, strict=True)

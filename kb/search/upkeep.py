@@ -3,6 +3,7 @@
 import logging
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from django.db import connections
@@ -56,10 +57,16 @@ def sync(*, wait: float = PATIENCE) -> int:
     """Learn what is pending, in a new index if there is none, and tidy up; returns how many changes were learned."""
     ensure(wait=wait)
     done = outbox.drain(wait=wait)
-    with outbox.drainer_lock(wait) as held:
-        if held:
-            engine.backend().tidy()
+    engine.backend().tidy(_alone)
     return done
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    with outbox.drainer_lock(PATIENCE) as held:
+        _insist(held)
+        yield
+    outbox.drain()  # who saved meanwhile found the lock taken and left
 
 
 def verify(*, repair: bool = False) -> Differences:

@@ -15,7 +15,7 @@ import os
 import struct
 import weakref
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property, wraps
 from hashlib import md5
 from heapq import nlargest
@@ -27,7 +27,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kb.search import lists
-from kb.search.base import Corrupt, SearchError, Stored
+from kb.search.base import CHANNELS, Corrupt, SearchError, Stored
 from kb.search.inversion import decoded, encoded, places_from
 from kb.search.lists import PostingArrays
 from kb.search.segments import KEY, NO_DATE, NOBODY, Ids, Memory, Moments, Places, Postings, Segment
@@ -36,12 +36,12 @@ PLACES, VERSION, DIGEST = "places", "version", "digest"
 DIGEST_LENGTH = 24
 NO_VERSION = -1
 
-_DIRECTORY = struct.Struct("!q")  # its place, at the start of the file
-_TABLE = struct.Struct("!qi")  # of slots: place, number
+DIRECTORY = struct.Struct("!qi")  # its place and length, at the start of the file
+TABLE = struct.Struct("!qi")  # of slots: place, number
 _SLOT = struct.Struct("!Iq")  # hash, place of the entry
-_ENTRY = struct.Struct("!ii")  # length of the key, length of the term info, which follow
-_LENGTH = struct.Struct("!i")
-_TABLES = 256
+ENTRY = struct.Struct("!ii")  # length of the key, length of the term info, which follow
+LENGTH = struct.Struct("!i")
+TABLES = 256
 _ARRAYS = {"B": "u1", "H": ">u2", "i": ">i4", "I": ">u4", "q": ">i8"}  # Whoosh's type codes
 _PROBES = 4  # slots read at once
 _REMEMBERED = 2_000  # term infos in each segment, 400 KB: a suggestion asks first for frequencies, then for postings
@@ -53,6 +53,20 @@ R = TypeVar("R")
 
 def date_column(name: str) -> str:
     return f"date_{name}"
+
+
+def length_column(channel: str) -> str:
+    return f"_{channel}_len"
+
+
+def columns(dates: Iterable[str]) -> dict[str, tuple[str, int | bytes]]:
+    """All columns of a segment, each with its type in the file and what stands for a missing value."""
+    return {
+        **{length_column(channel): ("u1", 0) for channel in CHANNELS},
+        **{date_column(name): (">i8", NO_DATE) for name in dates},
+        VERSION: (">i8", NO_VERSION),
+        DIGEST: (f"S{DIGEST_LENGTH}", b""),
+    }
 
 
 def _guarded(read: Callable[..., R]) -> Callable[..., R]:
@@ -89,14 +103,14 @@ class W3Segment(Segment):
 
     @_guarded
     def _open(self) -> None:
-        (place,) = _DIRECTORY.unpack(self._at(0, _DIRECTORY.size))
+        place, _ = DIRECTORY.unpack(self._at(0, DIRECTORY.size))
         listed = lists.unpickled(BytesIO(self._at(place, os.fstat(self._file.fileno()).st_size - place)))
         self._parts = {name.removeprefix(self.name): (at["offset"], at["length"]) for name, at in listed.items()}
         self._postings_place, _ = self._parts[".pst"]
         self._tokens_place, length = self._parts[".trm"]
-        tail_length = _LENGTH.size + _LENGTH.unpack(self._token_bytes(length - _LENGTH.size, _LENGTH.size))[0]
-        tables = length - tail_length - _TABLES * _TABLE.size
-        self._tables = list(_TABLE.iter_unpack(self._token_bytes(tables, _TABLES * _TABLE.size)))
+        tail_length = LENGTH.size + LENGTH.unpack(self._token_bytes(length - LENGTH.size, LENGTH.size))[0]
+        tables = length - tail_length - TABLES * TABLE.size
+        self._tables = list(TABLE.iter_unpack(self._token_bytes(tables, TABLES * TABLE.size)))
         self._entries_end = self._tables[0][0]
         tail = BytesIO(self._token_bytes(length - tail_length, tail_length))
         extras = lists.unpickled(tail)
@@ -124,7 +138,7 @@ class W3Segment(Segment):
 
     @_guarded
     def read_tokens(self, channel: str) -> list[str]:
-        return [token for token, _ in self._infos(channel, b"")]
+        return [decoded(token) for token, _ in self._infos(channel, b"")]
 
     @_guarded
     def read_beginning_with(self, channel: str, prefix: str, most: int) -> Ids:
@@ -134,7 +148,7 @@ class W3Segment(Segment):
 
     @_guarded
     def read_lengths(self, channel: str) -> npt.NDArray[np.int32]:
-        lengths: npt.NDArray[np.int32] = self._length_of_byte[self._numbers(f"_{channel}_len", "u1", 0)]
+        lengths: npt.NDArray[np.int32] = self._length_of_byte[self._numbers(length_column(channel), "u1", 0)]
         return lengths
 
     @_guarded
@@ -144,7 +158,8 @@ class W3Segment(Segment):
     @_guarded
     def read_keys(self) -> list[str]:
         keys = [""] * self.size
-        for key, info in self._infos(KEY, b""):
+        for token, info in self._infos(KEY, b""):
+            key = decoded(token)
             for doc in self._list(info).ids.tolist():
                 keys[doc] = key
         return keys
@@ -157,9 +172,22 @@ class W3Segment(Segment):
     def _read_stored(self) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
         return self._numbers(VERSION, ">i8", NO_VERSION), self._numbers(DIGEST, f"S{DIGEST_LENGTH}", b"")
 
-    def lists(self, field: str) -> Iterator[tuple[str, PostingArrays]]:
-        """All tokens of a field with their postings: what a merge copies."""
-        return ((token, self._list(info)) for token, info in self._infos(field, b""))
+    # --- what a merge copies
+
+    @property
+    def fields(self) -> Iterable[str]:
+        return self._fields
+
+    def infos(self, field: str) -> Iterator[tuple[bytes, bytes]]:
+        """The tokens of a field, in order, each with its term info."""
+        return self._infos(field, b"")
+
+    def postings_of(self, info: bytes) -> PostingArrays:
+        return self._list(info)
+
+    def column(self, name: str, kind: str, missing: int | bytes) -> npt.NDArray[Any]:
+        """A value of the file's own type for each document."""
+        return self._numbers(name, kind, missing)
 
     # --- tokens
 
@@ -197,15 +225,15 @@ class W3Segment(Segment):
 
     def _info_at(self, place: int, key: bytes) -> bytes | None:
         """The term info of the entry here, if it is this key's."""
-        entry = self._token_bytes(place, _ENTRY.size + len(key) + _MOSTLY_ENOUGH, at_least=_ENTRY.size + len(key))
-        key_length, length = _ENTRY.unpack_from(entry)
-        start = _ENTRY.size + key_length
-        if entry[_ENTRY.size : start] != key:
+        entry = self._token_bytes(place, ENTRY.size + len(key) + _MOSTLY_ENOUGH, at_least=ENTRY.size + len(key))
+        key_length, length = ENTRY.unpack_from(entry)
+        start = ENTRY.size + key_length
+        if entry[ENTRY.size : start] != key:
             return None
         info = entry[start : start + length]
         return info if len(info) == length else self._token_bytes(place + start, length)
 
-    def _infos(self, field: str, prefix: bytes) -> Iterator[tuple[str, bytes]]:
+    def _infos(self, field: str, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
         """The tokens of a field that begin so, in order."""
         if field not in self._fields:
             return
@@ -215,7 +243,7 @@ class W3Segment(Segment):
             for key, info in self._entries(int(self._places[at])):
                 if not key.startswith(start):
                     return
-                yield decoded(key[2:]), info
+                yield key[2:], info
 
     @cached_property
     def _places(self) -> npt.NDArray[Any]:
@@ -224,17 +252,17 @@ class W3Segment(Segment):
         return np.frombuffer(self._token_bytes(start, count * np.dtype(kind).itemsize), kind)
 
     def _key_at(self, place: int) -> bytes:
-        length, _ = _ENTRY.unpack(self._token_bytes(int(place), _ENTRY.size))
-        return self._token_bytes(int(place) + _ENTRY.size, length)
+        length, _ = ENTRY.unpack(self._token_bytes(int(place), ENTRY.size))
+        return self._token_bytes(int(place) + ENTRY.size, length)
 
     def _entries(self, place: int) -> Iterator[tuple[bytes, bytes]]:
         """(key, term info) from here on, read by the chunk."""
         size = _CHUNK
         while place < self._entries_end:
             chunk, at = self._token_bytes(place, min(size, self._entries_end - place)), 0
-            while at + _ENTRY.size <= len(chunk):
-                key_length, length = _ENTRY.unpack_from(chunk, at)
-                start = at + _ENTRY.size
+            while at + ENTRY.size <= len(chunk):
+                key_length, length = ENTRY.unpack_from(chunk, at)
+                start = at + ENTRY.size
                 if start + key_length + length > len(chunk):
                     break
                 yield chunk[start : start + key_length], chunk[start + key_length : start + key_length + length]

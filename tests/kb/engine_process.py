@@ -48,6 +48,12 @@ def drain() -> None:
         outbox.drain(wait=0.1)
 
 
+def tidy(times: str) -> None:
+    """Says what it has done, again and again."""
+    for _ in range(int(times)):
+        say(upkeep.sync())
+
+
 def rebuild(times: str) -> None:
     """Says first what the index holds."""
     say(found())
@@ -76,6 +82,12 @@ def found() -> list[str]:
 
 if __name__ == "__main__":
     command, *arguments = sys.argv[1:]
-    {"prepare": prepare, "fill": fill, "save": save, "drain": drain, "rebuild": rebuild, "report": report}[command](
-        *arguments
-    )
+    {
+        "prepare": prepare,
+        "fill": fill,
+        "save": save,
+        "drain": drain,
+        "tidy": tidy,
+        "rebuild": rebuild,
+        "report": report,
+    }[command](*arguments)

@@ -80,6 +80,21 @@ def test_killed_while_indexing_nothing_is_lost(data: Path) -> None:
     assert after["documents"] == len(after["found"]) >= ROUNDS
 
 
+def test_killed_while_merging_beside_a_saver_nothing_is_lost(data: Path) -> None:
+    saver = start(data, "save", "saver", "60")
+
+    for number in range(ROUNDS):
+        said_until_killed(start(data, "tidy", "10000"), random.Random(number))
+
+    with saver:
+        saver.communicate()
+    assert saver.returncode == 0
+    run(data, "tidy", "1")
+    after = report(data)
+    assert after["differences"] == after["pending"] == []
+    assert after["documents"] == len(after["found"]) == 60
+
+
 def test_killed_while_rebuilding_the_old_index_answers(data: Path) -> None:
     run(data, "fill", "doc", "300")
     everything = report(data)["found"]

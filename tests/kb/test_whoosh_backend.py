@@ -4,7 +4,7 @@ import os
 import shutil
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 
 import pytest
@@ -165,7 +165,7 @@ def test_a_big_index_is_built_in_parts(backend: WhooshBackend, monkeypatch: pyte
 
     assert backend.rebuild([*CORPUS, *pools(60), *pools(60)]) == len(CORPUS) + 60
 
-    assert int(backend.stats()["segments"]) > 2
+    assert backend.stats()["segments"] == whoosh.SEGMENTS
     assert total(backend) == 63
     assert backend.search(Query(EVERYBODY, Phrase(("pool", "number")))).total == 60
     assert set(backend.stored()) == {one.key for one in (*CORPUS, *pools(60))}
@@ -186,6 +186,96 @@ def test_many_small_commits_leave_few_segments(backend: WhooshBackend) -> None:
     assert most <= 12
     assert total(backend) == 153
     assert len(backend.stored()) == 157
+
+
+def test_changes_made_while_the_job_merges_are_kept(backend: WhooshBackend, folder: Path) -> None:
+    for n in range(5):
+        backend.apply(pools(10, 10 * n))
+    stranger = WhooshBackend(SCHEMA, folder)  # as another process would open it
+    times = []
+
+    @contextmanager
+    def alone() -> Iterator[None]:
+        """All has been read and written by now, and nothing is switched yet."""
+        if not times:
+            stranger.apply([*pools(2, version=2), *pools(1, 100)], gone=["new-15", "pm-1"])
+        times.append(len(times))
+        yield
+
+    backend.tidy(alone)
+
+    assert times == [0]
+    assert backend.stats()["segments"] == 2
+    assert total(backend) == total(stranger) == 52
+    stored = backend.stored()
+    assert {key for key, state in stored.items() if state.version == 2} == {"new-0", "new-1"}
+    assert "new-100" in stored
+    assert not {"new-15", "pm-1"} & stored.keys()
+
+
+def test_a_merge_whose_segments_are_gone_was_in_vain(backend: WhooshBackend, folder: Path) -> None:
+    for n in range(5):
+        backend.apply(pools(10, 10 * n))
+    stranger = WhooshBackend(SCHEMA, folder)
+
+    def alone() -> AbstractContextManager[None]:
+        if total(stranger) == 53:
+            stranger.rebuild([*CORPUS, *pools(70)])
+        return nullcontext()
+
+    backend.tidy(alone)
+
+    assert total(backend) == total(stranger) == 73
+
+
+def test_one_process_merges_at_a_time(backend: WhooshBackend, folder: Path) -> None:
+    for n in range(5):
+        backend.apply(pools(10, 10 * n))
+    stranger, seen = WhooshBackend(SCHEMA, folder), []
+
+    def alone() -> AbstractContextManager[None]:
+        stranger.tidy()
+        seen.append(stranger.stats()["segments"])
+        return nullcontext()
+
+    backend.tidy(alone)
+
+    assert seen == [6]
+    assert backend.stats()["segments"] == 1
+
+
+def test_what_a_killed_merge_left_is_cleared_away(backend: WhooshBackend, folder: Path) -> None:
+    backend.apply(pools(10))
+    backend.apply(pools(10, 10))
+
+    def killed() -> AbstractContextManager[None]:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        backend.tidy(killed)
+    half_written = generation(folder) / "MAIN_0123456789abcdef.seg"
+    half_written.write_bytes(b"half")
+    assert list((generation(folder) / "merging").iterdir())
+
+    backend.tidy()
+
+    assert not half_written.exists()
+    assert not list((generation(folder) / "merging").iterdir())
+    assert total(backend) == 23
+
+
+def test_whoosh_reads_what_was_merged(backend: WhooshBackend, folder: Path) -> None:
+    backend.rebuild(document(f"pm-{n:05}", "pool exhausted " * (n % 5), body=f"lease number{n}") for n in range(700))
+    backend.apply(pools(200), gone=[f"pm-{n:05}" for n in range(0, 700, 3)])
+    backend.tidy()
+    words = [("pool", 1.0), ("leas", 2.0), ("exhaust", 0.5)]
+
+    theirs = whooshs_own_answer(folder, whoosh_query.Or([whoosh_query.Term(WORDS, w, boost=b) for w, b in words]))
+    ours = backend.search(Query(EVERYBODY, AnyOf(tuple(Term(w, WORDS, b) for w, b in words)), limit=1000))
+
+    assert backend.stats()["segments"] == 1
+    assert ours.total == len(theirs) == 700 - 234 + 200
+    assert [hit.score for hit in ours.hits] == pytest.approx([score for _, score in theirs], rel=1e-6)
 
 
 def test_merging_keeps_all_and_drops_the_deleted(backend: WhooshBackend) -> None:
@@ -248,11 +338,12 @@ def test_a_merge_that_misses_a_file_leaves_all_as_it_was(backend: WhooshBackend,
         backend.apply(pools(1, n))
     segment = next(generation(folder).glob("*.seg"))
     segment.rename(folder / "elsewhere")
+    stranger = WhooshBackend(SCHEMA, folder)
 
     with pytest.raises(Unavailable, match=r"elsewhere|\.seg"):
-        backend.tidy()
+        stranger.tidy()
     (folder / "elsewhere").rename(segment)
-    backend.tidy()
+    stranger.tidy()
     assert total(backend) == 8
 
 

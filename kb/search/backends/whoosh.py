@@ -1,4 +1,4 @@
-"""The embedded engine: an index in Whoosh's own format. Whoosh writes, commits and merges; `kb.search.w3` reads.
+"""The embedded engine: an index in Whoosh's own format. Whoosh keeps the table of contents, we read and write segments.
 
 The only file that imports whoosh, and only what whoosh 2.7.4 and whoosh3 3.54 share. Analysis is the application's,
 scoring is `kb.search.scoring`'s. `kb/search/README.md` lists the traps.
@@ -7,16 +7,14 @@ scoring is `kb.search.scoring`'s. `kb/search/README.md` lists the traps.
 from __future__ import annotations
 
 import errno
-import logging
+import fcntl
+import os
 import secrets
-import shutil
-import struct
 import threading
 import time
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from itertools import repeat
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 from urllib.parse import urlsplit
@@ -28,15 +26,16 @@ from whoosh.codec.whoosh3 import W3Codec
 from whoosh.codec.whoosh3 import W3Segment as SegmentEntry
 from whoosh.filedb.filestore import FileStorage
 from whoosh.filedb.structfile import StructFile
-from whoosh.index import TOC, LockError
+from whoosh.index import TOC, clean_files
+from whoosh.util.filelock import try_for
 from whoosh.util.numeric import byte_to_length
-from whoosh.writing import SegmentWriter
 
-from kb.search import entries, lists, scoring, spelling, w3
+from kb.search import entries, merging, scoring, spelling, w3
 from kb.search.analysis import ANALYSIS_VERSION, fold
 from kb.search.base import (
     CHANNELS,
     SURFACE,
+    Alone,
     Corrupt,
     Document,
     Page,
@@ -49,21 +48,20 @@ from kb.search.base import (
     TermStats,
     Unavailable,
 )
+from kb.search.building import Drawer, Made, Source, merged, sources_of
 from kb.search.entries import Entry
 from kb.search.generations import Generations, flush
-from kb.search.inversion import POSITION, Inversion, PlacesInversion, PostingList
-from kb.search.merging import worth_merging
 from kb.search.parallel import on_all_cores
-from kb.search.segments import ACCESS, KEY, NO_DATE, Memory, Segment, Snapshot
+from kb.search.segments import ACCESS, KEY, NO_DATE, Mask, Memory, Segment, Snapshot
 from kb.search.w3 import W3Segment
-
-logger = logging.getLogger(__name__)
 
 # Part of what an index is built for: another number here means that older indexes are rebuilt.
 LAYOUT_VERSION = 1
 INDEX_NAME = "MAIN"
+SEGMENTS = 2  # of a new index, at most, if nothing is done to it
 BATCH = 15_000_000  # characters in a segment of a new index: 6,000 documents of 340 words, built with about 250 MB
 LOCK_PATIENCE = 10.0  # seconds; the drainer's lock keeps others away, so only a stranger can hold Whoosh's
+MOST_MERGES = 10  # in one go of the job, one after the other
 RETRY_AFTER = (0.01, 0.05, 0.2)  # seconds; a commit removes files that others are about to open
 
 # What the machine refuses at the moment; any other error comes of what stands in the index.
@@ -91,6 +89,7 @@ class WhooshBackend(SearchBackend):
         made_for = {"schema": schema.digest, "analysis": ANALYSIS_VERSION, "layout": LAYOUT_VERSION}
         self._generations = Generations(folder, made_for)
         self._fields = _fields_for(schema)
+        self._columns = w3.columns(schema.dates)
         self._memory = Memory()
         self._lock = threading.Lock()
         self._opened: Opened | None = None
@@ -197,13 +196,12 @@ class WhooshBackend(SearchBackend):
             news = entries.news([document for document in changed if document.key not in gone], opened.snapshot)
             doomed = opened.snapshot.docs_of([*gone, *(document.key for document in news)])
             if news or doomed:
-                added = [entries.entry_of(document, self.schema) for document in news]
-                self._commit(opened, added, doomed, thoroughly=False)
+                self._commit(opened, [entries.entry_of(document, self.schema) for document in news], doomed)
 
-    def tidy(self) -> None:
-        with self._reading() as opened:
-            if worth_merging(opened.snapshot.live_sizes(), thoroughly=True):
-                self._commit(opened, (), (), thoroughly=True)
+    def tidy(self, alone: Alone = nullcontext) -> None:
+        for _ in range(MOST_MERGES):
+            if not self._merge_beside(alone):
+                return
 
     def rebuild(self, documents: Iterable[Document]) -> int:
         with _translated("written", only=OSError):
@@ -217,31 +215,73 @@ class WhooshBackend(SearchBackend):
             raise
         return count
 
-    def _commit(self, opened: Opened, added: Sequence[Entry], deleted: Iterable[int], *, thoroughly: bool) -> None:
-        def merge(writer: DocumentWriter, parts: list[Any]) -> list[Any]:
-            chosen = worth_merging([part.doc_count() for part in parts], thoroughly=thoroughly)
-            return writer.absorb(parts, chosen)
-
-        with _translated("written"), _writer(opened.generation, self._fields) as writer:
-            if writer.generation != opened.commit + 1:
+    def _commit(self, opened: Opened, added: Sequence[Entry], doomed: Iterable[int]) -> None:
+        with _translated("written"), _writing(opened.generation, self._fields) as index:
+            if index.commit != opened.commit:
                 raise Unavailable("somebody else has written the index meanwhile")
-            for doc in deleted:
-                writer.delete_document(doc)
-            for document in added:
-                writer.add(document)
-            writer.commit(mergetype=merge)
-            flush(opened.generation)  # Whoosh never does, and the outbox forgets the change when this returns
+            index.delete(doomed)
+            if added:
+                drawer = Drawer(self._columns, _LENGTH_OF_BYTE)
+                for entry in added:
+                    drawer.add(entry)
+                index.parts.append(_part(drawer.write(_new_path(opened.generation))))
+            if chosen := merging.at_once(index.living()):
+                index.parts = self._merged_at_once(index.parts, chosen, opened.generation)
+            index.publish()
+
+    def _merged_at_once(self, parts: Sequence[Any], chosen: Collection[int], generation: Path) -> list[Any]:
+        kept = [part for number, part in enumerate(parts) if number not in chosen]
+        full = [parts[number] for number in chosen if parts[number].doc_count()]
+        if not full:
+            return kept
+        segments = [_segment(generation, part, self._memory) for part in full]
+        sources = sources_of(segments, [_living(part) for part in full])
+        return [*kept, _part(merged(_new_path(generation), sources, self._columns))]
+
+    def _merge_beside(self, alone: Alone) -> bool:
+        """Whether there was anything to do. Others write meanwhile: the lock is held only while we switch."""
+        with self._reading() as opened, _translated("merged"), _workshop(opened.generation) as workshop:
+            snapshot = opened.snapshot
+            chosen = merging.beside(snapshot.live_sizes()) if workshop else []
+            if workshop and chosen:
+                segments = [snapshot.segments[number] for number in chosen]
+                living = [snapshot.living_in(number) for number in chosen]
+                sources = sources_of([s for s in segments if isinstance(s, W3Segment)], living)
+                made = merged(_new_path(workshop), sources, self._columns) if sources[-1].end else None
+                with alone():
+                    self._switch(opened.generation, sources, made)
+            return bool(chosen)
+
+    def _switch(self, generation: Path, sources: Sequence[Source], made: Made | None) -> None:
+        """To the merged segment, without what was deleted since. If the old ones are gone, the work was in vain."""
+        with _writing(generation, self._fields) as index:
+            parts = {part.segment_id(): part for part in index.parts}
+            old = [parts.pop(source.segment.name, None) for source in sources]
+            if self._generations.current() != generation or None in old:
+                return
+            index.parts = list(parts.values())
+            if made:
+                path = made.path.rename(generation / made.path.name)
+                index.parts.append(new := _part(made._replace(path=path)))
+                for source, before in zip(sources, old, strict=True):
+                    for doc in source.numbers[list(before.deleted_docs())].tolist():
+                        if doc >= 0:
+                            new.delete_document(doc)
+            index.publish()
 
     def _build(self, generation: Path, documents: Iterable[Document]) -> int:
-        jobs = (
-            _Job(generation / f"part-{number}", self.schema, batch)
-            for number, batch in enumerate(entries.batches(documents, BATCH))
-        )
-        built = list(on_all_cores(_build_part, jobs))
+        """Segments are made on all cores, and then made into a few: each of them costs every search the same again."""
+        jobs = (_Job(_new_path(generation), self.schema, batch) for batch in entries.batches(documents, BATCH))
+        made = [segment for segment in on_all_cores(_build_segment, jobs) if segment.documents]
+        if len(made) > SEGMENTS:
+            shares = [made[at::SEGMENTS] for at in range(SEGMENTS)]
+            merges = [_Merge(_new_path(generation), self.schema, share) for share in shares]
+            made = list(on_all_cores(_merge_segments, merges))
         with _translated("written"), _files(generation) as files:
-            segments = [segment for part in built for segment in _moved(part.folder, generation, self._fields)]
-            TOC(self._fields, segments, 0).write(files, INDEX_NAME)
-        return sum(part.documents for part in built)
+            parts = [_part(segment) for segment in made]
+            TOC(self._fields, parts, 0).write(files, INDEX_NAME)
+            clean_files(files, INDEX_NAME, 0, parts)
+        return sum(segment.documents for segment in made)
 
 
 # --- fields and files ----------------------------------------------------------------------------------------------
@@ -265,6 +305,12 @@ def _fields_for(schema: Schema) -> fields.Schema:
 def _segment(generation: Path, part: Any, memory: Memory) -> W3Segment:
     path = generation / part.make_filename(part.COMPOUND_EXT)
     return W3Segment(path, part.doc_count_all(), part._fieldlengths, _LENGTH_OF_BYTE, memory)
+
+
+def _living(part: Any) -> Mask:
+    living = np.ones(part.doc_count_all(), np.bool_)
+    living[list(part.deleted_docs())] = False
+    return living
 
 
 class _Files(FileStorage):  # type: ignore[misc]
@@ -312,145 +358,115 @@ def _translated(done: str, only: type[Exception] = Exception, *, but: type[Excep
         raise Corrupt(f"the index cannot be {done}: {type(error).__name__}: {error}") from error
 
 
+# --- writing -------------------------------------------------------------------------------------------------------
+
+
+class _Index:
+    """The newest commit, and the next one: `parts` are Whoosh's entries for the segments."""
+
+    def __init__(self, files: _Files, schema: fields.Schema) -> None:
+        toc = TOC.read(files, INDEX_NAME, schema=schema)
+        self.commit: int = toc.generation
+        self.parts: list[Any] = toc.segments
+        self._files, self._schema = files, schema
+
+    def delete(self, docs: Iterable[int]) -> None:
+        """By the numbers of a snapshot of this commit."""
+        ends = np.cumsum([part.doc_count_all() for part in self.parts])
+        for doc in docs:
+            at = int(np.searchsorted(ends, doc, side="right"))
+            part = self.parts[at]
+            part.delete_document(doc - int(ends[at]) + part.doc_count_all())
+
+    def living(self) -> list[int]:
+        return [part.doc_count() for part in self.parts]
+
+    def publish(self) -> None:
+        """Whoosh never flushes, and the outbox forgets the change when this returns."""
+        TOC(self._schema, self.parts, self.commit + 1).write(self._files, INDEX_NAME)
+        clean_files(self._files, INDEX_NAME, self.commit + 1, self.parts)
+        flush(Path(self._files.folder))
+
+
+@contextmanager
+def _writing(folder: Path, schema: fields.Schema) -> Iterator[_Index]:
+    """Under Whoosh's lock; whatever happens, it and all files are let go."""
+    with _files(folder) as files:
+        lock = files.lock(f"{INDEX_NAME}_WRITELOCK")
+        if not try_for(lock.acquire, timeout=LOCK_PATIENCE, delay=0.1):
+            raise Unavailable("another process is writing the index")
+        try:
+            yield _Index(files, schema)
+        finally:
+            lock.release()
+
+
+@contextmanager
+def _workshop(generation: Path) -> Iterator[Path | None]:
+    """A folder for what is being merged, for one process at a time. What a killed one left there goes."""
+    folder = generation / "merging"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        if not _locked(handle):
+            yield None
+            return
+        for path in folder.iterdir():
+            path.unlink()
+        yield folder
+    finally:
+        os.close(handle)
+
+
+def _locked(handle: int) -> bool:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
 # --- building ------------------------------------------------------------------------------------------------------
 
 
 class _Job(NamedTuple):
-    folder: Path
+    path: Path
     schema: Schema
     documents: Sequence[Document]
 
 
-class _Part(NamedTuple):
-    folder: Path
-    documents: int
-
-
-def _build_part(job: _Job) -> _Part:
-    """An index of its own, of one segment. Runs in another process; can be run again where that was killed."""
-    added = 0
+def _build_segment(job: _Job) -> Made:
+    """Runs in another process; can be run again where that was killed."""
+    drawer = Drawer(w3.columns(job.schema.dates), _LENGTH_OF_BYTE)
+    for document in job.documents:
+        if entry := entries.entry_or_none(document, job.schema):
+            drawer.add(entry)
     with _translated("written", only=OSError):
-        shutil.rmtree(job.folder, ignore_errors=True)
-        job.folder.mkdir(mode=0o700)
-        schema = _fields_for(job.schema)
-        with _files(job.folder) as files:
-            files.create_index(schema, INDEX_NAME)
-        with _writer(job.folder, schema) as writer:
-            for document in job.documents:
-                if entry := entries.entry_or_none(document, job.schema):
-                    writer.add(entry)
-                    added += 1
-            writer.commit(merge=False)
-    return _Part(job.folder, added)
+        return drawer.write(job.path)
 
 
-def _moved(part: Path, generation: Path, schema: fields.Schema) -> list[Any]:
-    """The segments of a part, now files of the generation."""
-    with _files(part) as files:
-        segments: list[Any] = TOC.read(files, INDEX_NAME, schema=schema).segments
-    for segment in segments:
-        name = segment.make_filename(segment.COMPOUND_EXT)
-        (part / name).rename(generation / name)
-    shutil.rmtree(part)
-    return segments
+class _Merge(NamedTuple):
+    path: Path
+    schema: Schema
+    made: Sequence[Made]
 
 
-@contextmanager
-def _writer(folder: Path, schema: fields.Schema) -> Iterator[DocumentWriter]:
-    """A writer; whatever happens, its lock and its files are let go."""
-    with _files(folder) as files:
-        try:
-            writer = DocumentWriter(files.open_index(INDEX_NAME, schema), timeout=LOCK_PATIENCE)
-        except LockError as error:
-            raise Unavailable("another process is writing the index") from error
-        try:
-            yield writer
-        except BaseException:
-            with suppress(Exception):
-                writer.cancel()
-            with suppress(Exception):
-                writer.writelock.release()
-            raise
+def _merge_segments(job: _Merge) -> Made:
+    """Likewise."""
+    with _translated("written"):
+        segments = [_segment(one.path.parent, _part(one), Memory()) for one in job.made]
+        living = [np.ones(segment.size, np.bool_) for segment in segments]
+        return merged(job.path, sources_of(segments, living), w3.columns(job.schema.dates))
 
 
-class _Codec(W3Codec):  # type: ignore[misc]
-    """Whoosh names segments by `random`, which anybody may have seeded: a second one of a name overwrites the first."""
-
-    def new_segment(self, storage: Any, indexname: str) -> Any:
-        return SegmentEntry(W3Codec(), indexname, segid=secrets.token_hex(8))
+def _new_path(folder: Path) -> Path:
+    """Whoosh names segments by `random`, which anybody may have seeded: a second of a name overwrites the first."""
+    return folder / f"{INDEX_NAME}_{secrets.token_hex(8)}{SegmentEntry.COMPOUND_EXT}"
 
 
-class DocumentWriter(SegmentWriter):  # type: ignore[misc]
-    """Whoosh's writer, which takes analysed documents and writes whole posting lists.
-
-    Whoosh's own way, a tuple per posting, a sort of all of them, and four assertions each, takes five times as long.
-    """
-
-    def __init__(self, index: Any, **options: Any) -> None:
-        super().__init__(index, codec=_Codec(), **options)
-        self._places = PlacesInversion()
-        self._inversions: defaultdict[str, Inversion] = defaultdict(Inversion, {w3.PLACES: self._places})
-
-    def add(self, entry: Entry) -> None:
-        for channel, weights in entry.channels.items():
-            self._inversions[channel].add(self.docnum, weights, weights.values())
-        for name, values in entry.exact.items():
-            self._inversions[name].add(self.docnum, values, repeat(1.0, len(values)))
-        self._places.add_fields(self.docnum, entry.fields)
-        lengths = {channel: sum(weights.values()) for channel, weights in entry.channels.items()}
-        self._add_row(lengths, entry.row)
-
-    def absorb(self, parts: Sequence[Any], chosen: Collection[int]) -> list[Any]:
-        """Copy the living documents of these segments into the new one; returns the other segments."""
-        for number in chosen:
-            if parts[number].doc_count():
-                self._copy(parts[number], _segment(Path(self.storage.folder), parts[number], Memory()))
-        return [part for number, part in enumerate(parts) if number not in chosen]
-
-    def _copy(self, part: Any, segment: W3Segment) -> None:
-        living = [doc for doc in range(segment.size) if not part.is_deleted(doc)]
-        numbers = np.full(segment.size, -1, np.int32)
-        numbers[living] = np.arange(self.docnum, self.docnum + len(living))
-        for doc in living:
-            self._add_row(*self._row(segment, doc))
-        for field in self.schema.names():
-            for token, (ids, weights, positions) in segment.lists(field):
-                if field == w3.PLACES:
-                    ids, weights = np.repeat(ids, weights.astype(np.int64)), np.frombuffer(positions, POSITION)
-                kept = numbers[ids] >= 0
-                self._inversions[field].extend(token, numbers[ids][kept], weights[kept])
-
-    def _row(self, segment: W3Segment, doc: int) -> tuple[dict[str, float], dict[str, Any]]:
-        stored = segment.stored(doc)
-        dates = [name for name in self.schema.names() if name.startswith(w3.date_column(""))]
-        values = {name: int(segment.dates(name.removeprefix(w3.date_column("")))[doc]) for name in dates}
-        lengths = {channel: float(segment.lengths(channel)[doc]) for channel in CHANNELS}
-        return lengths, {w3.VERSION: stored.version, w3.DIGEST: stored.digest.encode(), **values}
-
-    def _add_row(self, lengths: Mapping[str, float], values: Mapping[str, Any]) -> None:
-        self.perdocwriter.start_doc(self.docnum)
-        for channel, length in lengths.items():
-            self.perdocwriter.add_field(channel, self.schema[channel], None, length)
-        for name, value in values.items():
-            self.perdocwriter.add_column_value(name, self.schema[name].column_type, value)
-        self.perdocwriter.finish_doc()
-        self.docnum += 1
-        self._added = True
-
-    def _flush_segment(self) -> None:
-        """Instead of Whoosh's, which takes the postings from its sorting pool."""
-        self.perdocwriter.close()
-        for name in sorted(self._inversions):
-            inversion = self._inversions.pop(name)
-            if len(inversion):
-                self.fieldwriter.start_field(name, self.schema[name])
-                for postings in inversion.lists():
-                    self._write(postings)
-                self.fieldwriter.finish_field()
-        self.fieldwriter.close()
-
-    def _write(self, postings: PostingList) -> None:
-        file = self.fieldwriter._postfile
-        info, data = lists.encode(postings.ids, postings.weights, postings.positions, file.tell())
-        file.write(data)
-        self.fieldwriter._tindex.add(struct.pack("!H", self.fieldwriter._fieldid) + postings.token, info)
+def _part(made: Made) -> Any:
+    """How Whoosh remembers a segment in its table of contents."""
+    part = SegmentEntry(W3Codec(), INDEX_NAME, made.documents, made.path.stem.removeprefix(f"{INDEX_NAME}_"))
+    part.compound = True
+    part._fieldlengths = defaultdict(int, made.lengths)
+    return part
