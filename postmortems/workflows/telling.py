@@ -4,6 +4,9 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
+from django.db.models.functions import Lower
+
+from postmortems.mentions import mentioned
 from postmortems.models import Incident, Notification, Postmortem, User
 
 
@@ -16,3 +19,19 @@ def tell(
     for person in {person for person in people if person is not None and person != by}:
         if rows.visible_to(person).exists():
             Notification.objects.create(user=person, action=action, text=text[:500], by=by, at=at, **home)
+
+
+def tell_mentioned(text: str, *, before: str, about: Incident | Postmortem, by: Any, at: datetime) -> list[str]:
+    """Tell those whom `text` names and `before` did not. Returns the names of nobody who may see it.
+
+    The same for a name that does not exist: who writes learns no account names here.
+    """
+    names = mentioned(text) - mentioned(before)
+    if not names:
+        return []
+    people = User.objects.annotate(lower=Lower("username")).filter(lower__in=names, is_active=True)
+    rows = type(about)._default_manager.filter(pk=about.pk)
+    seeing = {person.username.lower(): person for person in people if rows.visible_to(person).exists()}
+    text = f"{by} names you in {about.ref}: {about.title}"
+    tell(seeing.values(), action=f"{about.search_kind}.mention", text=text, about=about, by=by, at=at)
+    return sorted(names - set(seeing))
