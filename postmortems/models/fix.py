@@ -118,6 +118,11 @@ class Fix(Indexed, Restrictable):
             kwargs["update_fields"] = {*fields, "steps_html"}
         super().save(*args, **kwargs)
 
+    def belong_to(self, problem: Problem | None) -> None:
+        """It helps with this problem, and with no other."""
+        self.problem = problem
+        self.save(update_fields=["problem"])
+
     def confirm(self, *, on: date) -> None:
         """Someone saw it work: the steps are still right."""
         Fix.objects.filter(pk=self.pk).filter(Q(last_confirmed=None) | Q(last_confirmed__lt=on)).update(

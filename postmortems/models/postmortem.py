@@ -19,7 +19,7 @@ from postmortems.models.problem import CauseCategory, Problem
 
 
 class NotReady(DomainError):
-    """It cannot be published yet, or again."""
+    """The postmortem is in a state that this step does not start from, or something is still missing."""
 
 
 class PostmortemQuerySet(RestrictableQuerySet["Postmortem"]):
@@ -155,10 +155,61 @@ class Postmortem(Indexed, Restrictable):
         text, _ = SectionText.objects.update_or_create(postmortem=self, key=key, defaults={"body": body})
         return text
 
-    def publish(self, *, at: datetime) -> None:
-        """Readable by everyone who may see it. Needs a title and at least one written section."""
+    def belong_to(self, problem: Problem | None) -> None:
+        """It is one showing of this problem, and of no other."""
+        self.problem = problem
+        self.save(update_fields=["problem", "updated_at"])
+
+    def ask_review(self) -> None:
+        """For the first time, or again after changes were asked for."""
+        self._step({self.Status.DRAFT, self.Status.CHANGES_REQUESTED}, self.Status.IN_REVIEW)
+
+    def request_changes(self, *, revision: int) -> None:
+        """A reviewer of this revision wants it changed; until it is published an approval can be taken back so."""
+        starts = {self.Status.IN_REVIEW, self.Status.APPROVED}
+        self._step(starts, self.Status.CHANGES_REQUESTED, revision=revision)
+
+    def approve(self, *, revision: int) -> None:
+        """All reviewers approve of this revision, and it is still the newest."""
+        self._step({self.Status.IN_REVIEW}, self.Status.APPROVED, revision=revision)
+
+    def needs_fresh_review(self) -> bool:
+        """Call it with every new revision: what was approved is another text now. True if it had been approved."""
+        approved = Postmortem.objects.filter(pk=self.pk, status=self.Status.APPROVED)
+        moved = approved.update(status=self.Status.IN_REVIEW)
+        self.refresh_from_db(fields=["status"])
+        return bool(moved)
+
+    def publish_approved(self, *, at: datetime) -> None:
+        """The last step of a review."""
+        self._refuse_if_empty()
+        self._step({self.Status.APPROVED}, self.Status.PUBLISHED, published_at=at)
+
+    def archive(self, *, at: datetime) -> None:
+        """Kept for the record; it does not describe how things are any more."""
+        self._step({self.Status.PUBLISHED}, self.Status.ARCHIVED, archived_at=at)
+
+    def publish_again(self) -> None:
+        self._step({self.Status.ARCHIVED}, self.Status.PUBLISHED, archived_at=None)
+
+    def _step(self, starts: set[Any], status: Any, *, revision: int | None = None, **times: datetime | None) -> None:
+        # The database decides: of two people who press at once, one is refused, and so is who read an older text.
+        rows = Postmortem.objects.filter(pk=self.pk, status__in=starts)
+        moved = (rows if revision is None else rows.filter(revision=revision)).update(status=status, **times)
+        self.refresh_from_db(fields=["status", "revision", *times])
+        if moved:
+            return
+        if revision is not None and self.status in starts:
+            raise NotReady(f"{self.ref} was changed while you read: look at revision {self.revision}, then decide.")
+        raise NotReady(f"{self.ref} stands at “{self.get_status_display()}”: this step does not start from there.")
+
+    def _refuse_if_empty(self) -> None:
         if not self.sections.filter(body__regex=r"\S").exists():
             raise NotReady("Nothing is written yet: fill at least one section.")
+
+    def publish(self, *, at: datetime) -> None:
+        """Without a review: imports, sample data, and who may publish in spite of it. Needs one written section."""
+        self._refuse_if_empty()
         moved = (
             Postmortem.objects.filter(pk=self.pk).unpublished().update(status=self.Status.PUBLISHED, published_at=at)
         )

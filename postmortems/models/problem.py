@@ -1,8 +1,18 @@
 """A known error: one cause that can show itself many times, with the check that tells it from its look-alikes."""
 
-from typing import Self
+from typing import Any, Self
 
+from django.apps import apps
 from django.db import models
+from django.db.models import Exists, OuterRef
+from django.urls import reverse
+
+from kb.errors import DomainError
+from postmortems.models.indexed import Referable
+
+
+class NotThatState(DomainError):
+    """The problem is in a state that this step does not start from, or something is still missing."""
 
 
 class CauseCategory(models.TextChoices):
@@ -19,18 +29,34 @@ class CauseCategory(models.TextChoices):
     OTHER = "other", "Other"
 
 
+def _rows(name: str) -> Any:
+    # By name: postmortems and fixes hang on problems, and so their files import this one.
+    return apps.get_model("postmortems", name)._default_manager
+
+
 class ProblemQuerySet(models.QuerySet["Problem"]):
+    def visible_to(self, user: Any) -> Self:
+        """Those of which the reader may see a postmortem or a fix, and those that nothing hangs on yet."""
+        if not getattr(user, "is_authenticated", False) or not user.is_active:
+            return self.none()
+        of_this = {"problem": OuterRef("pk")}
+        postmortems, fixes = _rows("Postmortem"), _rows("Fix")
+        seen = Exists(postmortems.visible_to(user).filter(**of_this)) | Exists(fixes.visible_to(user).filter(**of_this))
+        return self.filter(seen | ~(Exists(postmortems.filter(**of_this)) | Exists(fixes.filter(**of_this))))
+
     def unsolved(self) -> Self:
         return self.exclude(state=Problem.State.SOLVED)
 
 
-class Problem(models.Model):
+class Problem(Referable):
     """Groups postmortems and fixes that share one cause."""
 
     class State(models.TextChoices):
         OPEN = "open", "Open"
         KNOWN_ERROR = "known_error", "Known error: there is a workaround"
         SOLVED = "solved", "Solved"
+
+    ref_prefix = "PRB"
 
     title = models.CharField(max_length=300)
     cause_category = models.CharField(max_length=20, choices=CauseCategory.choices, blank=True)
@@ -49,3 +75,41 @@ class Problem(models.Model):
 
     def __str__(self) -> str:
         return self.title
+
+    def get_absolute_url(self) -> str:
+        return reverse("problem_detail", args=[self.ref])
+
+    @property
+    def has_fix(self) -> bool:
+        """Some fix of it, or of a postmortem of it, is in use: there is something to do when it shows itself."""
+        of_this = models.Q(problem=self) | models.Q(postmortem__problem=self)
+        return bool(_rows("Fix").in_use().filter(of_this).exists())
+
+    def describe(self, *, title: str, cause_category: str, discriminating_check: str) -> None:
+        self.title, self.cause_category, self.discriminating_check = title, cause_category, discriminating_check
+        self.save(update_fields=["title", "cause_category", "discriminating_check"])
+
+    def add_check(self, text: str) -> None:
+        """One more way to tell it from its look-alikes, below those that are known."""
+        text, known = text.strip(), self.discriminating_check.strip()
+        if text and text not in known:
+            self.discriminating_check = f"{known}\n\n{text}".strip()
+            self.save(update_fields=["discriminating_check"])
+
+    def know_error(self) -> None:
+        """The cause is not gone, but there is a way around it."""
+        if not self.has_fix:
+            raise NotThatState("A known error has a workaround: write down a fix for it first.")
+        self._step({self.State.OPEN, self.State.SOLVED}, self.State.KNOWN_ERROR)
+
+    def solve(self) -> None:
+        self._step({self.State.OPEN, self.State.KNOWN_ERROR}, self.State.SOLVED)
+
+    def reopen(self) -> None:
+        self._step({self.State.KNOWN_ERROR, self.State.SOLVED}, self.State.OPEN)
+
+    def _step(self, starts: set[Any], state: Any) -> None:
+        moved = Problem.objects.filter(pk=self.pk, state__in=starts).update(state=state)
+        self.refresh_from_db(fields=["state"])
+        if not moved:
+            raise NotThatState(f"{self.ref} is already {self.state.replace('_', ' ')}.")

@@ -1,5 +1,6 @@
 """What a postmortem said at each save, for good; and what somebody is still typing."""
 
+from datetime import datetime
 from typing import Any, NoReturn
 
 from django.conf import settings
@@ -20,6 +21,30 @@ class RevisionQuerySet(models.QuerySet["Revision"]):
 
     def update(self, **_fields: Any) -> NoReturn:
         raise Immutable("A revision cannot be changed.")
+
+    def first_of(self, postmortem: Postmortem, *, by: Any, at: datetime) -> "Revision":
+        """The newest revision; where there is none yet, revision 1 is made of the present state."""
+        if Postmortem.objects.filter(pk=postmortem.pk, revision=0).update(revision=1):
+            self.create(postmortem=postmortem, number=1, content=content_of(postmortem), by=by, at=at)
+        postmortem.refresh_from_db(fields=["revision"])
+        return self.get(postmortem=postmortem, number=postmortem.revision)
+
+
+def content_of(postmortem: Postmortem) -> dict[str, Any]:
+    """The whole text as it stands now, as plain values."""
+    plain = ("title", "kind", "severity", "environment", "cause_category", "source_url")
+    moments = ("occurred_on", "started_at", "ended_at")
+    return {
+        **{name: getattr(postmortem, name) for name in plain},
+        **{name: value and value.isoformat() for name in moments for value in [getattr(postmortem, name)]},
+        "sections": {text.key: text.body for text in postmortem.sections_in_order()},
+        "services": [service.slug for service in postmortem.services.all()],
+        "tags": [tag.name for tag in postmortem.tags.all()],
+        "timeline": [
+            {"at": entry.at.isoformat(), "kind": entry.kind, "text": entry.text, "evidence_url": entry.evidence_url}
+            for entry in postmortem.timeline.all()
+        ],
+    }
 
 
 class Revision(models.Model):

@@ -1,10 +1,29 @@
 """What a new postmortem starts with, and when one is due: data that administrators edit."""
 
+from collections.abc import Sequence
+
 from django.db import models
 from django.db.models import Q
 
 from postmortems import sections
 from postmortems.models.incident import Kind, Severity
+
+# What a review wants to read where no template says so.
+REQUIRED = ("summary", "impact", "contributing_factors", "what_fixed_it")
+
+
+class PostmortemTemplateQuerySet(models.QuerySet["PostmortemTemplate"]):
+    def closest_to(self, *, kind: str, severity: str) -> "PostmortemTemplate | None":
+        """For this kind and severity; else for the kind; else for the severity; else for all."""
+        fitting = self.filter(kind__in=("", kind), severity__in=("", severity))
+        return max(fitting, key=lambda each: (bool(each.kind), bool(each.severity)), default=None)
+
+    def required_keys(self, *, kind: str, severity: str) -> Sequence[str]:
+        """The sections that are to be written before a review is asked for."""
+        template = self.closest_to(kind=kind, severity=severity)
+        if template is None:
+            return REQUIRED
+        return [section.key for section in template.sections.all() if section.is_required]
 
 
 class PostmortemTemplate(models.Model):
@@ -17,6 +36,8 @@ class PostmortemTemplate(models.Model):
     kind = models.CharField(max_length=12, choices=Kind.choices, blank=True)
     severity = models.CharField(max_length=4, choices=Severity.choices, blank=True)
     introduction = models.TextField(blank=True, help_text="Shown above the editor. Plain text.")
+
+    objects = PostmortemTemplateQuerySet.as_manager()
 
     class Meta:
         ordering = ["kind", "severity"]

@@ -1,0 +1,44 @@
+"""Who may see a postmortem: the rules of `visible_to`, asked from the other side. A test holds the two together."""
+
+from typing import Any
+
+from django.db.models import Q, QuerySet
+
+from postmortems import roles
+from postmortems.models.access import Visibility
+from postmortems.models.postmortem import Postmortem
+from postmortems.models.user import User
+from postmortems.roles import Role
+
+
+def readers_of(postmortem: Postmortem) -> QuerySet[User]:
+    """Everybody who may see it now, in one query for each of its restricted incidents and one for themselves."""
+    seeing = _seeing(postmortem)
+    for incident in postmortem.incidents.filter(visibility=Visibility.RESTRICTED):
+        seeing &= _named_by(incident)
+    return User.objects.filter(seeing | with_role(Role.ADMINISTRATOR), is_active=True).order_by("username")
+
+
+def reviewers_for(postmortem: Postmortem) -> QuerySet[User]:
+    """Who could be asked to review it: never its owner."""
+    able = with_role(*roles.BY_KEY["review"].roles)
+    return readers_of(postmortem).filter(able).exclude(postmortems=postmortem)
+
+
+def with_role(*names: str) -> Q:
+    of_group = User.objects.filter(groups__name__in=names).values("pk")
+    return Q(pk__in=of_group) | Q(is_superuser=True) if Role.ADMINISTRATOR in names else Q(pk__in=of_group)
+
+
+def _seeing(postmortem: Postmortem) -> Q:
+    is_open = postmortem.visibility == Visibility.OPEN
+    if is_open and postmortem.status in Postmortem.READABLE:
+        return Q(pk__isnull=False)
+    mine = Q(pk=postmortem.owner_id) | _named_by(postmortem)
+    of_my_team = Q(pk__in=User.objects.filter(teams=postmortem.team_id).exclude(teams=None).values("pk"))
+    return mine | of_my_team if is_open else mine
+
+
+def _named_by(row: Any) -> Q:
+    of_teams = User.objects.filter(teams__in=row.shared_with.values("pk")).values("pk")
+    return Q(pk__in=row.members.values("pk")) | Q(pk__in=of_teams)
