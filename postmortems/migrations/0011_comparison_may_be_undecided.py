@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('postmortems', '0009_addresses_in_lower_case'),
+        ('postmortems', '0010_append_only_log'),
     ]
 
     operations = [
