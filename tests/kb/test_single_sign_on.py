@@ -1,107 +1,35 @@
 """Sign-in by OpenID Connect, against a provider of our own on loopback: whom it lets in, and as whom."""
 
-import base64
-import hashlib
 import html
-import json
 import re
-import threading
-import time
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-import jwt
 import pytest
 from allauth.account.models import EmailAddress
 from allauth.mfa.totp.internal.auth import TOTP
 from allauth.socialaccount.models import SocialAccount, SocialApp
-from cryptography.hazmat.primitives.asymmetric import rsa
 from django.contrib.auth.models import Group
 from django.core import mail
 from django.test import Client
-from jwt.algorithms import RSAAlgorithm
 
 from postmortems.models import User
 from tests import factory
+from tests.kb.identity_provider import OTHER_KEY, Provider, running
 
 pytestmark = pytest.mark.django_db
 
 START = "/accounts/oidc/sso/login/"
 BACK = "/accounts/oidc/sso/login/callback/"
-KEY, OTHER_KEY = (rsa.generate_private_key(public_exponent=65537, key_size=2048) for _ in range(2))
-
-
-class Provider:
-    """What an identity provider does, and what can be wrong with one."""
-
-    def __init__(self) -> None:
-        provider = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                self.answer(provider.get(self.path, self.headers.get("Authorization", "")))
-
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"])).decode()
-                self.answer(provider.token({name: values[0] for name, values in parse_qs(body).items()}))
-
-            def answer(self, said: dict[str, Any] | None) -> None:
-                self.send_response(200 if said is not None else 400)
-                self.send_header("Content-Type", "application/json")
-                self.end_headers()
-                self.wfile.write(json.dumps(said or {"error": "invalid_grant"}).encode())
-
-            def log_message(self, *_: Any) -> None:
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.issuer = self.calls_itself = f"http://127.0.0.1:{self.server.server_port}/realm"
-        self.person: dict[str, Any] = {}
-        self.userinfo: dict[str, Any] = {}
-        self.claims: dict[str, Any] = {}
-        self.key = KEY
-        self.challenge = ""
-
-    def get(self, path: str, authorization: str) -> dict[str, Any] | None:
-        if path.endswith("/.well-known/openid-configuration"):
-            names = ("authorization", "token", "userinfo")
-            return {
-                "issuer": self.calls_itself,
-                "jwks_uri": f"{self.issuer}/keys",
-                "token_endpoint_auth_methods_supported": ["client_secret_post"],
-                **{f"{name}_endpoint": f"{self.issuer}/{name}" for name in names},
-            }
-        if path.endswith("/keys"):
-            public = json.loads(RSAAlgorithm.to_jwk(KEY.public_key()))
-            return {"keys": [{**public, "kid": "1", "alg": "RS256", "use": "sig"}]}
-        return self.userinfo if path.endswith("/userinfo") and authorization == "Bearer access" else None
-
-    def token(self, form: dict[str, str]) -> dict[str, Any] | None:
-        proof = hashlib.sha256(form.get("code_verifier", "").encode()).digest()
-        if base64.urlsafe_b64encode(proof).decode().rstrip("=") != self.challenge or form["client_secret"] != "hunter2":
-            return None
-        now = int(time.time())
-        claims = {"iss": self.calls_itself, "aud": "kb", "iat": now, "exp": now + 60, **self.person, **self.claims}
-        signed = jwt.encode(claims, self.key, algorithm="RS256", headers={"kid": "1"})
-        return {"access_token": "access", "token_type": "Bearer", "expires_in": 60, "id_token": signed}
 
 
 @pytest.fixture
 def provider(settings: Any) -> Iterator[Provider]:
-    running = Provider()
-    thread = threading.Thread(target=running.server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    options = {"server_url": running.issuer, "oauth_pkce_enabled": True, "verified_email": False}
-    app = {"provider_id": "sso", "name": "Example", "client_id": "kb", "secret": "hunter2", "settings": options}
-    settings.SOCIALACCOUNT_PROVIDERS = {"openid_connect": {"APPS": [app]}}
-    settings.OIDC_NAME, settings.OIDC_DOMAINS = "Example", ["example.org"]
-    running.person = {"sub": "7", "email": "Alice@example.org", "email_verified": True}
-    yield running
-    running.server.shutdown()
-    running.server.server_close()
-    thread.join()
+    with running() as provider:
+        settings.SOCIALACCOUNT_PROVIDERS = provider.as_settings()
+        settings.OIDC_NAME, settings.OIDC_DOMAINS = "Example", ["example.org"]
+        yield provider
 
 
 @pytest.fixture
