@@ -215,7 +215,7 @@ DEFAULT_FROM_EMAIL = SERVER_EMAIL = str(
 )
 
 AUTH_USER_MODEL = "postmortems.User"
-AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+AUTHENTICATION_BACKENDS = ["kb.sign_in.Backend"]
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "home"
 LOGOUT_REDIRECT_URL = "login"

@@ -9,6 +9,7 @@ from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.adapter import get_adapter as get_account_adapter
+from allauth.account.auth_backends import AuthenticationBackend
 from allauth.account.forms import LoginForm
 from allauth.account.views import LoginView
 from allauth.mfa.adapter import DefaultMFAAdapter
@@ -16,8 +17,11 @@ from allauth.mfa.base.forms import AuthenticateForm, ReauthenticateForm
 from allauth.mfa.utils import is_mfa_enabled
 from cryptography.fernet import Fernet
 from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Group
 from django.core.cache import cache
 from django.core.exceptions import ValidationError
+from django.db.models import OuterRef
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.crypto import salted_hmac
@@ -26,11 +30,21 @@ from qrcode.image.svg import SvgPathFillImage
 from rest_framework.authentication import BasicAuthentication
 from rest_framework.exceptions import AuthenticationFailed
 
+from kb.listing import ListOf
 from kb.middleware import SessionIdleMiddleware
 
 logger = logging.getLogger(__name__)
 
 NO_MATCH = "That name and password do not match. Capital letters count."
+
+
+class Backend(AuthenticationBackend):
+    """allauth's; and who is signed in is loaded together with the names of their groups, in one query."""
+
+    def get_user(self, user_id: Any) -> Any:
+        groups = ListOf(Group.objects.filter(user=OuterRef("pk")), name="name")
+        user = get_user_model()._default_manager.annotate(listed_groups=groups).filter(pk=user_id).first()
+        return user if user and self.user_can_authenticate(user) else None
 
 
 class AccountAdapter(DefaultAccountAdapter):

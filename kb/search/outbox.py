@@ -52,7 +52,12 @@ def drain(*, wait: float = 0.0) -> int:
 
 def pending(limit: int = 1000) -> list[str]:
     """Keys that the index has not learned yet, oldest first."""
-    return list(dict.fromkeys(IndexChange.objects.values_list("key", flat=True)[:limit]))
+    return list(dict.fromkeys(waiting(limit).values_list("key", flat=True)))
+
+
+def waiting(limit: int = 1000) -> QuerySet[IndexChange]:
+    """The rows of what the index has not learned yet, oldest first."""
+    return IndexChange.objects.all()[:limit]
 
 
 def left_aside() -> QuerySet[IndexChange]:

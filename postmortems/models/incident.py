@@ -75,6 +75,12 @@ class Incident(Indexed, Restrictable):
         CANCELLED = "cancelled", "Cancelled"
 
     IN_PROGRESS = (Status.OPEN, Status.INVESTIGATING, Status.MITIGATED)
+    # What `search.reading` fetched with it, for one reader: pks of its postmortems and verdicts as they are; the
+    # postmortems and action items that this reader may see.
+    listed_postmortems: list[dict[str, int]]
+    listed_verdicts: list[dict[str, str]]
+    told_by: list[Any]
+    promises: list[Any]
     search_kind = "incident"
     ref_prefix = "INC"
 

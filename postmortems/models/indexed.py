@@ -31,6 +31,7 @@ class Indexed(Referable):
     """A row with a document in the search index. `search.changed(row)` bumps the version and leaves an outbox row."""
 
     search_kind: ClassVar[str]
+    listed_services: list[dict[str, str]]  # slug and name, where `search.reading` fetched it
     search_version = models.PositiveBigIntegerField(default=1, editable=False)
 
     class Meta:

@@ -1,5 +1,6 @@
 """The person who signs in, and their roles."""
 
+from collections.abc import Iterable
 from functools import cached_property
 from typing import Any
 from zoneinfo import available_timezones
@@ -44,8 +45,13 @@ class User(AbstractUser):
         """Names of roles; somebody without any is a reader. Asked once a request: the user is loaded anew."""
         if self.is_superuser:
             return frozenset({Role.ADMINISTRATOR})
-        names = {group.name for group in self.groups.all()} if self.pk else set()
+        # Whoever is signed in was loaded with them: see kb.sign_in.
+        listed = self.__dict__.get("listed_groups")
+        names = {group["name"] for group in listed} if listed is not None else {*self._group_names()}
         return frozenset(names.intersection(Role)) or frozenset({Role.READER})
+
+    def _group_names(self) -> Iterable[str]:
+        return (group.name for group in self.groups.all()) if self.pk else ()
 
     @property
     def is_administrator(self) -> bool:
@@ -63,4 +69,5 @@ class User(AbstractUser):
     def give_roles(self, *names: str) -> None:
         """These roles and no others from now on."""
         self.groups.set([Group.objects.get_or_create(name=Role(name))[0] for name in names])
-        self.__dict__.pop("roles", None)
+        for known in ("roles", "listed_groups"):
+            self.__dict__.pop(known, None)

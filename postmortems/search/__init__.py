@@ -7,7 +7,7 @@ from postmortems.search.documents import SCHEMA, SOURCE, Item
 from postmortems.search.facets import FACETS, Facet, FacetValue
 from postmortems.search.finding import Result, Results, find
 from postmortems.search.likeness import CHANNEL_NAMES, Match, Matches, Near, confidence_of, nearest_terms, similar
-from postmortems.search.readers import THE_MACHINE, access_of, hidden_changes
+from postmortems.search.readers import THE_MACHINE, access_of, hidden_changes, reader_of
 from postmortems.search.upkeep import prepare_index
 from postmortems.search.version import version
 
@@ -34,6 +34,7 @@ __all__ = [
     "hidden_changes",
     "nearest_terms",
     "prepare_index",
+    "reader_of",
     "rebuild_in_background",
     "similar",
     "version",

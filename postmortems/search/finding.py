@@ -15,7 +15,7 @@ from postmortems.search import fallback, reading
 from postmortems.search.documents import Item
 from postmortems.search.facets import FACETS, Facet, facets_of
 from postmortems.search.fields import FIELDS
-from postmortems.search.readers import access_of, hidden_changes
+from postmortems.search.readers import reader_of
 
 logger = logging.getLogger(__name__)
 
@@ -142,14 +142,15 @@ def _query(
     chosen = {
         name: tuple(value.lower() for value in values) for name, values in filters.items() if name in FACETS and values
     }
+    reader = reader_of(user)
     return Query(
-        access=access_of(user),
+        access=reader.access,
         node=parsed.node,
         # What was typed narrows what was clicked: a field that has both must satisfy the typed one.
         filters={**chosen, **parsed.filters},
         without=parsed.without,
         dates=parsed.dates,
-        exclude=hidden_changes(user),
+        exclude=reader.hidden,
         sort=sort if sort in SORTS else "relevance",  # type: ignore[arg-type]
         sort_date="occurred",
         facets=tuple(FACETS),
@@ -179,9 +180,10 @@ def _correction(text: str, parsed: query.Parsed, wanted: Query) -> str:
 
 def _results(rows: Mapping[str, Item], answer: Page, tokens: Tokens) -> tuple[Result, ...]:
     scores = {hit.key: hit.score for hit in answer.hits} or dict.fromkeys(rows, 0.0)
-    services = reading.services_of(rows)
     return tuple(
-        _result(rows[key], score, tokens, services.get(key, {})) for key, score in scores.items() if key in rows
+        _result(rows[key], score, tokens, reading.services_of(rows[key]))
+        for key, score in scores.items()
+        if key in rows
     )
 
 

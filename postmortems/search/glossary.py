@@ -112,8 +112,12 @@ _read: tuple[object, Glossary] = (None, DEFAULT)
 
 def current() -> Glossary:
     """The glossary as edited in the application. One small query tells whether it must be read anew."""
+    return as_of(GlossaryEntry.objects.state())
+
+
+def as_of(state: object) -> Glossary:
+    """The same for whoever asked the database for `GlossaryEntry.objects.state()` on another errand."""
     global _read
-    state = GlossaryEntry.objects.state()
     if _read[0] != state:
         # One assignment of both: another thread sees the old pair or the new one.
         _read = (state, Glossary(entry.members for entry in GlossaryEntry.objects.all()))

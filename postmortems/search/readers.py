@@ -1,35 +1,84 @@
 """What a reader brings to a search: the access tokens, worked out from the database at that moment."""
 
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Value
+from django.db.models import Subquery, Value
 
+from kb.listing import CountOf, ListOf
 from kb.search import outbox
+from postmortems.models import GlossaryEntry, User
+from postmortems.search import glossary
 from postmortems.search.documents import ADMINISTRATOR, MODELS, OPEN, own_token
+from postmortems.search.glossary import Glossary
 
 NOBODY = "nobody"
 
 
+@dataclass(frozen=True)
+class Reader:
+    """`access`: tokens. `hidden`: changes that the index has not learned yet and that they may not see (any more)."""
+
+    access: frozenset[str]
+    hidden: frozenset[str]
+    words: Glossary  # which ones mean the same: of the whole site, read on the way
+
+
+def reader_of(user: Any) -> Reader:
+    """All that a search asks the database before it asks the index, in one query for whoever has an account."""
+    if not _is_signed_in(user) or not isinstance(user, User):
+        return Reader(access_of(user), hidden_changes(user), glossary.current())
+    asked = {} if user.is_administrator else {kind: ListOf(_granted(model, user), pk="pk") for kind, model in _kinds()}
+    brought: Mapping[str, Any] = User.objects.filter(pk=user.pk).values(
+        **asked,
+        pending=ListOf(outbox.waiting(), key="key"),
+        groups_of_words=CountOf(GlossaryEntry.objects.all()),
+        newest_words=Subquery(GlossaryEntry.objects.order_by("-updated_at").values("updated_at")[:1]),
+    )[0]
+    granted = [(kind, row["pk"]) for kind in asked for row in brought[kind]]
+    return Reader(
+        access=frozenset({ADMINISTRATOR}) if user.is_administrator else _tokens(granted),
+        hidden=_hidden_of([row["key"] for row in brought["pending"]], user),
+        words=glossary.as_of((brought["groups_of_words"], brought["newest_words"])),
+    )
+
+
 def access_of(user: Any) -> frozenset[str]:
     """OPEN, and the own token of each row that this reader was granted. A stranger gets a token that opens nothing."""
-    if not getattr(user, "is_authenticated", False) or not user.is_active:
+    if not _is_signed_in(user):
         return frozenset({NOBODY})
     if user.is_administrator:
         return frozenset({ADMINISTRATOR})
     granted = [
-        model.objects.visible_to(user)
-        .exclude(pk__in=model.objects.open_to_all().values("pk"))
-        .order_by()
-        .annotate(search_kind=Value(kind))
-        .values_list("search_kind", "pk")
-        for kind, model in MODELS.items()
+        _granted(model, user).annotate(search_kind=Value(kind)).values_list("search_kind", "pk")
+        for kind, model in _kinds()
     ]
-    return frozenset({OPEN, *(own_token(f"{kind}:{pk}") for kind, pk in granted[0].union(*granted[1:], all=True))})
+    return _tokens(granted[0].union(*granted[1:], all=True))
 
 
 def hidden_changes(user: Any) -> frozenset[str]:
     """Keys the index has not learned anew yet and that this reader may not see (any more): left out of every count."""
-    pending = outbox.pending()
+    return _hidden_of(outbox.pending(), user)
+
+
+def _is_signed_in(user: Any) -> bool:
+    return bool(getattr(user, "is_authenticated", False) and user.is_active)
+
+
+def _kinds() -> Iterable[tuple[str, Any]]:
+    return MODELS.items()
+
+
+def _granted(model: Any, user: Any) -> Any:
+    return model.objects.visible_to(user).exclude(pk__in=model.objects.open_to_all().values("pk")).order_by()
+
+
+def _tokens(granted: Iterable[tuple[str, int]]) -> frozenset[str]:
+    return frozenset({OPEN, *(own_token(f"{kind}:{pk}") for kind, pk in granted)})
+
+
+def _hidden_of(pending: Collection[str], user: Any) -> frozenset[str]:
     hidden = set(pending)
     for kind, model in MODELS.items():
         pks = [int(key.partition(":")[2]) for key in pending if key.startswith(f"{kind}:")]

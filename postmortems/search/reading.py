@@ -4,16 +4,17 @@ Each depth in a fixed number of queries: `fetch` for a result; for a suggestion 
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from typing import Any
 
-from django.db.models import Prefetch, Value, prefetch_related_objects
+from django.db.models import OuterRef, Prefetch, Q, prefetch_related_objects
 from django.utils import timezone
 
 from kb import markdown
+from kb.listing import ListOf
 from postmortems import sections
-from postmortems.models import ActionItem, Fix, FixUse, Incident, Postmortem
+from postmortems.models import ActionItem, Fix, FixUse, Incident, Postmortem, Service, SuggestionVerdict
 from postmortems.search.documents import MODELS, Item
 
 FIRST_LINES = 280
@@ -24,36 +25,64 @@ def fetch(keys: Iterable[str], *, user: Any) -> dict[str, Item]:
     rows = rows_of(keys, user=user)
     postmortems, incidents, _ = _by_kind(rows.values())
     prefetch_related_objects(postmortems, "sections", Prefetch("fixes", Fix.objects.visible_to(user).in_use()))
-    prefetch_related_objects(incidents, _what_worked(user))
+    prefetch_related_objects(incidents, _tried(user))
     return rows
 
 
-def fetch_to_weigh(keys: Iterable[str], *, user: Any, before: datetime | None = None) -> dict[str, Item]:
+def to_ask(incidents: Any) -> Any:
+    """These incidents with what a question about them begins with, in their own query."""
+    told = Postmortem.incidents.through.objects.filter(incident=OuterRef("pk"))
+    verdicts = SuggestionVerdict.objects.filter(incident=OuterRef("pk"))
+    return _with_services(incidents).annotate(
+        listed_postmortems=ListOf(told, pk="postmortem_id"),
+        listed_verdicts=ListOf(verdicts, key="key", verdict="verdict"),
+    )
+
+
+def fetch_to_weigh(
+    keys: Iterable[str], *, user: Any, own: Incident | None = None, before: datetime | None = None
+) -> dict[str, Item]:
     """The rows of these search keys that this reader may see, with what they are weighed by: problems, the postmortems
-    that tell of an incident, fixes and their records.
+    that tell of an incident (`told_by`), fixes and their records. `own` asks: it gets its `told_by` too.
 
     `before`: with the records as they stood at that moment.
     """
-    rows = rows_of(keys, user=user)
-    postmortems, incidents, _ = _by_kind(rows.values())
-    telling = Prefetch("postmortems", Postmortem.objects.visible_to(user).select_related("problem"))
-    prefetch_related_objects(incidents, telling)
-    # Those of the matches and those of the incidents at once: one query for both.
+    pks = _pks(keys)
+    wanted = pks.pop(Incident.search_kind, [])
+    incidents = list(to_ask(Incident.objects.visible_to(user).filter(pk__in=wanted))) if wanted else []
+    telling = [*incidents, *([own] if own else ())]
+    pks[Postmortem.search_kind] += [told["pk"] for incident in telling for told in incident.listed_postmortems]
+    rows = _rows_of(pks, user)
+    for incident in telling:
+        told = (f"{Postmortem.search_kind}:{each['pk']}" for each in incident.listed_postmortems)
+        incident.told_by = [rows[key] for key in sorted(told) if key in rows]
     fixes = Fix.objects.visible_to(user).in_use().with_track_record(user, before=before)
-    prefetch_related_objects([*postmortems, *_told_by(incidents)], Prefetch("fixes", fixes))
-    return rows
+    prefetch_related_objects(_by_kind(rows.values())[0], Prefetch("fixes", fixes))
+    return {**{incident.search_key: incident for incident in incidents}, **rows}
 
 
-def add_help(rows: Iterable[Item], *, user: Any) -> None:
-    """To the few of these that are shown: their texts, what worked in them, and what was promised and is still open."""
-    postmortems, incidents, _ = _by_kind(rows)
-    unfinished = Prefetch("action_items", ActionItem.objects.visible_to(user).unfinished())
-    prefetch_related_objects(postmortems, "sections", unfinished)
-    prefetch_related_objects(incidents, _what_worked(user), unfinished)
+def add_help(rows: Iterable[Item], *, user: Any, own: Incident | None = None) -> dict[str, list[ActionItem]]:
+    """To the few of these that are shown, and to the incident that asks: their texts, and what was tried in them.
+
+    Returns what was promised, by search key.
+    """
+    postmortems, incidents, _ = _by_kind([*rows, *([own] if own else ())])
+    prefetch_related_objects(postmortems, "sections")
+    prefetch_related_objects(incidents, _tried(user))
+    promised: dict[str, list[ActionItem]] = defaultdict(list)
+    where = Q(incident__in=incidents) | Q(postmortem__in=postmortems)
+    for item in ActionItem.objects.visible_to(user).filter(where).select_related("owner"):
+        promised[f"incident:{item.incident_id}" if item.incident_id else f"postmortem:{item.postmortem_id}"] += [item]
+    if own:
+        own.promises = promised[own.search_key]
+    return promised
 
 
-def _told_by(incidents: Iterable[Incident]) -> list[Postmortem]:
-    return [postmortem for incident in incidents for postmortem in incident.postmortems.all()]
+def complete(own: Incident, *, user: Any) -> None:
+    """An incident from `to_ask` with all that its page shows, if no question was asked that fetched it on the way."""
+    if not hasattr(own, "promises"):
+        fetch_to_weigh([], user=user, own=own)
+        add_help([], user=user, own=own)
 
 
 def visible_keys(keys: Iterable[str], *, user: Any) -> frozenset[str]:
@@ -67,22 +96,33 @@ def visible_keys(keys: Iterable[str], *, user: Any) -> frozenset[str]:
 
 def rows_of(keys: Iterable[str], *, user: Any) -> dict[str, Item]:
     """The rows of these search keys that this reader may see, and no more than the rows."""
+    return _rows_of(_pks(keys), user)
+
+
+def _rows_of(pks: Mapping[str, list[int]], user: Any) -> dict[str, Item]:
     return {
         row.search_key: row
-        for kind, pks in _pks(keys).items()
-        for row in _shown(MODELS[kind].objects.visible_to(user).filter(pk__in=pks), user)
+        for kind, wanted in pks.items()
+        for row in (_shown(MODELS[kind].objects.visible_to(user).filter(pk__in=wanted), user) if wanted else ())
     }
 
 
 def _shown(rows: Any, user: Any) -> Any:
+    rows = _with_services(rows)
     if rows.model is Fix:
         return rows.with_track_record(user).select_related("problem")
     return rows.select_related("problem") if rows.model is Postmortem else rows
 
 
-def _what_worked(user: Any) -> Any:
-    uses = FixUse.objects.visible_to(user).filter(outcome=FixUse.Outcome.WORKED)
-    return Prefetch("fix_uses", uses.select_related("fix"))
+def _with_services(rows: Any) -> Any:
+    back = rows.model.services.field.related_query_name()
+    return rows.annotate(
+        listed_services=ListOf(Service.objects.filter(**{back: OuterRef("pk")}), slug="slug", name="name")
+    )
+
+
+def _tried(user: Any) -> Any:
+    return Prefetch("fix_uses", FixUse.objects.visible_to(user).select_related("fix", "recorded_by"))
 
 
 def _by_kind(rows: Iterable[Item]) -> tuple[list[Postmortem], list[Incident], list[Fix]]:
@@ -102,19 +142,9 @@ def _pks(keys: Iterable[str]) -> dict[str, list[int]]:
     return pks
 
 
-def services_of(keys: Iterable[str]) -> dict[str, dict[str, str]]:
-    """Search key -> slug -> name of its services, in one query for rows of all kinds."""
-    each = [
-        MODELS[kind]
-        .services.through.objects.filter(**{f"{kind}__in": pks})
-        .annotate(kind=Value(kind))
-        .values_list("kind", f"{kind}_id", "service__slug", "service__name")
-        for kind, pks in _pks(keys).items()
-    ]
-    found: dict[str, dict[str, str]] = defaultdict(dict)
-    for kind, pk, slug, name in each[0].union(*each[1:]) if each else ():
-        found[f"{kind}:{pk}"][slug] = name
-    return found
+def services_of(row: Item) -> dict[str, str]:
+    """Slug -> name of its services. Takes a row from this module."""
+    return {service["slug"]: service["name"] for service in row.listed_services}
 
 
 def texts_of(row: Item) -> dict[str, str]:
@@ -146,7 +176,8 @@ def _resolutions(row: Item) -> Iterable[str]:
         for fix in row.fixes.all():
             yield from (fix.steps, fix.title)
     else:
-        yield from (use.fix.steps or use.fix.title for use in row.fix_uses.all())
+        worked = (use.fix for use in row.fix_uses.all() if use.outcome == FixUse.Outcome.WORKED)
+        yield from (fix.steps or fix.title for fix in worked)
 
 
 def occurred_on(row: Item) -> date | None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from django.conf import settings
 
-from postmortems.models import ActionItem, Fix, Problem, SuggestionVerdict
+from postmortems.models import ActionItem, Fix, Incident, Problem, SuggestionVerdict
 from postmortems.search import Item, Near
 
 
@@ -28,6 +28,7 @@ class Report:
     started_at: datetime | None = None
     own_keys: frozenset[str] = frozenset()  # of the incident itself, and of the postmortems about it
     verdicts: Mapping[str, str] = field(default_factory=dict)
+    incident: Incident | None = field(default=None, compare=False)  # that it is about, if it is declared
 
     @property
     def text(self) -> str:
@@ -125,6 +126,7 @@ class Suggestions:
     total_candidates: int = 0
     degraded: str = ""
     nearest: tuple[Near, ...] = ()  # of an abstention: the rarest words of the report that some document holds
+    dismissed: tuple[Item, ...] = ()  # what was said not to be similar
     took_ms: float = field(default=0.0, compare=False)
 
     @property

@@ -16,8 +16,8 @@ from typing import Any
 from django.utils import timezone
 
 from postmortems import search
-from postmortems.models import Fix, Incident, Postmortem, Problem, SuggestionVerdict
-from postmortems.search import Item, Match, Matches, glossary, reading
+from postmortems.models import ActionItem, Fix, Incident, Postmortem, Problem
+from postmortems.search import Item, Match, Matches, reading
 from postmortems.search.likeness import term_fields
 from postmortems.suggestions.answer import Part, Reason, Report, Suggestion, Suggestions
 from postmortems.suggestions.weighing import Features, parts_of, record_of
@@ -31,22 +31,25 @@ DEGRADED = "The search index is being rebuilt: suggestions come back in a moment
 
 
 def report_of(incident: Incident) -> Report:
-    """What an incident says of itself."""
+    """What an incident says of itself. One from `to_ask` needs no query for it."""
+    if not hasattr(incident, "listed_verdicts"):
+        incident = reading.to_ask(Incident.objects.all()).get(pk=incident.pk)
     return Report(
         title=incident.title,
         symptoms=incident.symptoms,
         error_excerpt=incident.error_excerpt,
-        services=tuple(service.slug for service in incident.services.all()),
+        services=tuple(service["slug"] for service in incident.listed_services),
         environment=incident.environment,
         started_at=incident.started_at,
-        own_keys=own_keys_of(incident),
-        verdicts=SuggestionVerdict.objects.by_key(incident.pk),
+        own_keys=own_keys_of(incident, (told["pk"] for told in incident.listed_postmortems)),
+        verdicts={said["key"]: said["verdict"] for said in incident.listed_verdicts},
+        incident=incident,
     )
 
 
-def own_keys_of(incident: Incident) -> frozenset[str]:
+def own_keys_of(incident: Incident, postmortems: Iterable[int]) -> frozenset[str]:
     """They would be the best match, and no help."""
-    return frozenset({incident.search_key, *(each.search_key for each in incident.postmortems.all())})
+    return frozenset({incident.search_key, *(f"{Postmortem.search_kind}:{pk}" for pk in postmortems)})
 
 
 def suggest(report: Report, *, user: Any, limit: int = 3, as_of: datetime | None = None) -> Suggestions:
@@ -69,29 +72,31 @@ def suggest(report: Report, *, user: Any, limit: int = 3, as_of: datetime | None
 
 def _answer(report: Report, *, user: Any, limit: int, as_of: datetime | None) -> Suggestions:
     past, now = _similar(report, user=user)
-    rows = reading.fetch_to_weigh([match.key for match in (*past.matches, *now.matches)], user=user, before=as_of)
-    services = reading.services_of(rows)
-    results, twins = (_weighed(found, report, rows, services)[:limit] for found in (past, now))
-    reading.add_help([each.row for each in (*results, *twins)], user=user)
+    keys = [*(match.key for match in (*past.matches, *now.matches)), *report.dismissed]
+    rows = reading.fetch_to_weigh(keys, user=user, own=report.incident, before=as_of)
+    results, twins = (_weighed(found, report, rows)[:limit] for found in (past, now))
+    promised = reading.add_help([each.row for each in (*results, *twins)], user=user, own=report.incident)
     return Suggestions(
-        results=tuple(_suggestion(each, past, report) for each in results),
-        happening_now=tuple(_suggestion(each, now, report) for each in twins),
+        results=tuple(_suggestion(each, past, report, promised) for each in results),
+        happening_now=tuple(_suggestion(each, now, report, promised) for each in twins),
         abstained=not results,
         total_candidates=past.candidates,
         nearest=() if results else search.nearest_terms(past),
+        dismissed=tuple(rows[key] for key in sorted(report.dismissed) if key in rows),
     )
 
 
 def _similar(report: Report, *, user: Any) -> tuple[Matches, Matches]:
     """Of the past, and of what is happening now."""
+    reader = search.reader_of(user)
     like_this = partial(
         search.similar,
         report.title,
         report.text,
-        access=search.access_of(user),
+        access=reader.access,
         before=report.started_at,
-        exclude=report.own_keys | report.dismissed | search.hidden_changes(user),
-        words=glossary.current(),
+        exclude=report.own_keys | report.dismissed | reader.hidden,
+        words=reader.words,
         limit=RERANKED,
     )
     return like_this(), like_this(happening_now=True)
@@ -112,14 +117,12 @@ class _Judged:
         return sum(part.value for part in self.parts)
 
 
-def _weighed(
-    found: Matches, report: Report, rows: Mapping[str, Item], services: Mapping[str, Mapping[str, str]]
-) -> list[_Judged]:
+def _weighed(found: Matches, report: Report, rows: Mapping[str, Item]) -> list[_Judged]:
     """The engine's best, judged again with what only the database knows."""
     judged = []
     for match in _folded(found.matches, rows, report.dismissed):
         if confidence := search.confidence_of(match, found):
-            row, own = rows[match.key], services.get(match.key, {})
+            row, own = rows[match.key], reading.services_of(rows[match.key])
             parts = parts_of(_channels(match), _features(row, own, report))
             judged.append(_Judged(match, row, own, confidence, parts))
     return sorted(judged, key=lambda each: (-each.score, each.match.key))
@@ -136,7 +139,7 @@ def _folded(matches: Iterable[Match], rows: Mapping[str, Item], dismissed: froze
 
 
 def _telling(row: Item) -> list[str]:
-    return [postmortem.search_key for postmortem in row.postmortems.all()] if isinstance(row, Incident) else []
+    return [postmortem.search_key for postmortem in row.told_by] if isinstance(row, Incident) else []
 
 
 def _channels(match: Match) -> dict[str, float]:
@@ -163,17 +166,19 @@ def fixes_of(row: Item) -> tuple[Fix, ...]:
         return (row,)
     if isinstance(row, Postmortem):
         return tuple(sorted(row.fixes.all(), key=lambda fix: (-record_of(fix).standing, fix.pk)))
-    return tuple(fix for postmortem in row.postmortems.all() for fix in fixes_of(postmortem))
+    return tuple(fix for postmortem in row.told_by for fix in fixes_of(postmortem))
 
 
 def problem_of(row: Item) -> Problem | None:
     """The known error that this is an instance of; of an incident, what its postmortems say."""
     if isinstance(row, Incident):
-        return next((postmortem.problem for postmortem in row.postmortems.all() if postmortem.problem), None)
+        return next((postmortem.problem for postmortem in row.told_by if postmortem.problem), None)
     return row.problem
 
 
-def _suggestion(judged: _Judged, found: Matches, report: Report) -> Suggestion:
+def _suggestion(
+    judged: _Judged, found: Matches, report: Report, promised: Mapping[str, list[ActionItem]]
+) -> Suggestion:
     row = judged.row
     why, line = _reasons(judged.match, row, found)
     shared = tuple(Reason(name, "service", 0.0) for slug, name in judged.services.items() if slug in report.services)
@@ -193,7 +198,7 @@ def _suggestion(judged: _Judged, found: Matches, report: Report) -> Suggestion:
         matched_line=line,
         what_fixed_it=reading.what_fixed_it(row),
         fixes=fixes_of(row),
-        open_actions=() if isinstance(row, Fix) else tuple(row.action_items.all()),
+        open_actions=tuple(item for item in promised.get(row.search_key, ()) if item.is_unfinished),
         problem=problem_of(row),
         verdict=report.verdicts.get(row.search_key, ""),
     )

@@ -76,7 +76,7 @@ def _first_report(incident: Incident) -> Report:
         services=tuple(services),
         environment=incident.environment,
         started_at=incident.started_at,
-        own_keys=own_keys_of(incident),
+        own_keys=own_keys_of(incident, (told.pk for told in incident.postmortems.all())),
     )
 
 

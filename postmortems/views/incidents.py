@@ -5,7 +5,6 @@ from typing import Any
 
 from django.contrib import messages
 from django.core.paginator import Paginator
-from django.db.models import Prefetch
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
@@ -16,7 +15,7 @@ from kb.errors import DomainError
 from postmortems import roles, suggestions
 from postmortems.filters import IncidentFilter
 from postmortems.forms import DeclareForm, EditForm, OutcomeForm, initial_of
-from postmortems.models import ActionItem, Fix, FixUse, Incident, Postmortem
+from postmortems.models import Fix, Incident
 from postmortems.search import reading
 from postmortems.views.permalinks import by_ref
 from postmortems.workflows import suggesting, triage
@@ -64,25 +63,26 @@ def incident_suggestions(request: HttpRequest) -> HttpResponse:
     return render(request, "postmortems/_suggestions_live.html", _panel(request, report))
 
 
-def _panel(request: HttpRequest, report: suggestions.Report, incident: Incident | None = None) -> dict[str, Any]:
+def _panel(request: HttpRequest, report: suggestions.Report) -> dict[str, Any]:
     """What the suggestion panel shows; that it was seen is kept."""
     found = suggestions.suggest(report, user=request.user)
     seen = request.method != "HEAD"
-    run = suggesting.record_run(found, by=request.user, at=timezone.now(), incident=incident) if seen else None
+    now = timezone.now()
+    run = suggesting.record_run(found, by=request.user, at=now, incident=report.incident) if seen else None
     return {"found": found, "report": report, "run": run}
 
 
 @require_safe
 def incident_detail(request: HttpRequest, ref: str, slug: str = "") -> HttpResponse:
     incident = by_ref(_to_read(request.user), ref)
-    report = suggestions.report_of(incident)
+    panel = _panel(request, suggestions.report_of(incident))
+    reading.complete(incident, user=request.user)
     return render(
         request,
         "postmortems/incident_detail.html",
         {
             "incident": incident,
-            **_panel(request, report, incident),
-            "dismissed": list(reading.rows_of(report.dismissed, user=request.user).values()),
+            **panel,
             "uses": {use.fix_id: use for use in incident.fix_uses.all()},
             "form": OutcomeForm(fixes=Fix.objects.none()),
         },
@@ -90,19 +90,8 @@ def incident_detail(request: HttpRequest, ref: str, slug: str = "") -> HttpRespo
 
 
 def _to_read(user: Any) -> Any:
-    uses = FixUse.objects.visible_to(user).select_related("fix", "recorded_by")
-    actions = ActionItem.objects.visible_to(user).select_related("owner")
-    return (
-        Incident.objects.visible_to(user)
-        .select_related("commander", "reported_by")
-        .prefetch_related(
-            "services",
-            "timeline",
-            Prefetch("fix_uses", uses),
-            Prefetch("action_items", actions),
-            Prefetch("postmortems", Postmortem.objects.visible_to(user)),
-        )
-    )
+    rows = Incident.objects.visible_to(user).select_related("commander", "reported_by").prefetch_related("timeline")
+    return reading.to_ask(rows)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -167,4 +156,5 @@ def fix_outcome(request: HttpRequest, ref: str) -> HttpResponse:
         return redirect(f"{incident.get_absolute_url()}#fix-{use.fix_id}")
     fix = Fix.objects.visible_to(request.user).with_track_record(request.user).get(pk=use.fix_id)
     seen = by_ref(_to_read(request.user), ref)
+    reading.complete(seen, user=request.user)
     return render(request, "postmortems/_outcome_recorded.html", {"incident": seen, "fix": fix, "uses": {fix.pk: use}})

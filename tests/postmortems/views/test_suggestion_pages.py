@@ -323,9 +323,9 @@ def test_the_panel_takes_as_many_queries_for_many_look_alikes_as_for_few(
     for count in (2, 8):
         rich(count, learn)
         as_alice.get(incident.get_absolute_url())  # reads the glossary, once for the process
-        with django_assert_max_num_queries(23):
+        with django_assert_max_num_queries(12):
             as_alice.get(incident.get_absolute_url())
-        with django_assert_max_num_queries(18):
+        with django_assert_max_num_queries(12):
             as_alice.post(LIVE, {**TYPED, "services": ["checkout"]})
 
 
