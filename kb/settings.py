@@ -171,8 +171,7 @@ def _cache() -> dict[str, Any]:
     if url == "file:":
         # Expired entries go when they are asked for; beyond this many a third is thrown away.
         options = {"MAX_ENTRIES": 20_000}
-        backend = "django.core.cache.backends.filebased.FileBasedCache"
-        return {"BACKEND": backend, "LOCATION": DATA_DIR / "cache", "OPTIONS": options}
+        return {"BACKEND": "kb.shared_cache.SharedFileCache", "LOCATION": DATA_DIR / "cache", "OPTIONS": options}
     if url == "memory:":
         return {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
     if scheme not in {"redis", "rediss"}:  # the URL itself is not repeated: it may hold a password

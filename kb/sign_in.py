@@ -35,7 +35,7 @@ from kb.middleware import SessionIdleMiddleware
 
 logger = logging.getLogger(__name__)
 
-NO_MATCH = "That name and password do not match. Capital letters count."
+NO_MATCH = "That name and password do not match. Capital letters count in the password."
 
 
 class Backend(AuthenticationBackend):
