@@ -1,4 +1,4 @@
-"""A database as it was, filled, brought up to date, and told about: run by `test_upgrade.py` in a process of its own."""
+"""A database as it was, filled, upgraded and told about: run by `test_upgrade.py` in a process of its own."""
 
 import json
 import sys
