@@ -16,7 +16,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Literal, Protocol, Self
+from typing import Literal, NamedTuple, Protocol, Self
 
 # The channels a document's tokens are stored in; each has its own lengths and frequencies.
 WORDS = "words"  # stems of all text fields; the weight of a token is the sum of boost x occurrences over the fields
@@ -96,9 +96,10 @@ class Source(Protocol):
 # --- queries -------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Term:
+class Term(NamedTuple):
     """Documents with this token in this channel. It adds `weight` x BM25 to their score."""
+
+    # Not a dataclass as its neighbours are: hundreds are made for a suggestion, in a third of the time.
 
     token: str
     channel: str = WORDS

@@ -70,7 +70,8 @@ def _encode_list(ids: Ids, weights: Weights, positions: bytes) -> bytes:
 
 
 def _block(ids: Ids, weights: Weights, positions: bytes) -> bytes:
-    differences = np.diff(ids, prepend=ids.dtype.type(0))
+    differences = ids.copy()
+    differences[1:] -= ids[:-1]
     content = pickle.dumps((_sequence(differences), _kept(weights), (positions,) if positions else None), 4)
     compression = _COMPRESSION if len(positions) >= WORTH_COMPRESSING else 0
     header = pickle.dumps((len(ids), int(ids[-1]), float(weights.max()), compression, 0, 0), 2)
@@ -114,7 +115,10 @@ def decode(data: bytes) -> PostingArrays:
 
 
 def _decoded(differences: Any, kept: Any, payloads: Sequence[bytes] | None) -> PostingArrays:
-    ids = _as_array(differences, np.int32).cumsum(dtype=np.int32)
+    if isinstance(differences, array):
+        ids = np.frombuffer(differences, differences.typecode).cumsum(dtype=np.int32)
+    else:
+        ids = _as_array(differences, np.int32).cumsum(dtype=np.int32)
     if kept is None or isinstance(kept, float):
         weights = np.full(len(ids), 1.0 if kept is None else kept, np.float32)
     else:

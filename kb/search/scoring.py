@@ -1,40 +1,23 @@
 """Answering a query on arrays: which documents match, what each scores, the best of them, and counts.
 
-Term at a time: the postings of a term are added to the score of every document at once, instead of asking a tree of
-objects document by document. The score is BM25F as Whoosh computes it (`whoosh.scoring.BM25F`): over all documents,
-deleted ones included until they are merged away, and with lengths rounded to one byte.
+`scorer.py` says which documents match a node, and what each scores; this is all the rest.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from heapq import nsmallest
-from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from kb.search.base import (
-    IDENTIFIERS,
-    SURFACE,
-    AllOf,
-    AnyOf,
     Hit,
-    Node,
-    Not,
     Page,
-    Phrase,
-    Prefix,
     Query,
-    Term,
 )
-from kb.search.segments import ACCESS, K1, KEY, NO_DATE, Floats, Ids, Mask, Moments, Snapshot
-
-BRANCHES = (AnyOf, AllOf, Not)
-PREFIXED = (SURFACE, IDENTIFIERS)  # where a prefix is looked for
-MOST_EXPANSIONS = 500  # a prefix that begins more tokens than this stands for the most frequent of them
+from kb.search.scorer import Scorer
+from kb.search.segments import ACCESS, KEY, NO_DATE, Floats, Ids, Mask, Moments, Snapshot
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -44,7 +27,7 @@ def answer(snapshot: Snapshot, query: Query) -> Page:
     scorer = Scorer(snapshot)
     mask, scores = scorer.matches(query.node)
     mask &= _permitted(snapshot, query)
-    chosen = {name: any_of(snapshot, keyword_field(name), values) for name, values in query.filters.items()}
+    chosen = {name: _with_value(snapshot, name, values) for name, values in query.filters.items()}
     matching = _all(mask, chosen.values())
     best = _best(snapshot, query, matching, scores)
     parts = scorer.parts(query.node, best) if query.explain else [()] * len(best)
@@ -82,13 +65,22 @@ def microseconds(moment: datetime) -> int:
 
 def _permitted(snapshot: Snapshot, query: Query) -> Mask:
     """Documents that are there, open to the reader, and not ruled out by anything but the filters."""
+    mask = snapshot.mask((query.access, *sorted(query.without.items())), lambda: _open_to(snapshot, query))
+    for name, (start, end) in query.dates.items():
+        mask = mask & _within(snapshot.dates(name), start, end)
+    if query.exclude:
+        mask = mask & ~any_of(snapshot, KEY, query.exclude)
+    return mask
+
+
+def _with_value(snapshot: Snapshot, name: str, values: tuple[str, ...]) -> Mask:
+    return snapshot.mask((name, values), lambda: any_of(snapshot, keyword_field(name), values))
+
+
+def _open_to(snapshot: Snapshot, query: Query) -> Mask:
     mask = snapshot.live & any_of(snapshot, ACCESS, query.access)
     for name, values in query.without.items():
         mask &= ~any_of(snapshot, keyword_field(name), values)
-    for name, (start, end) in query.dates.items():
-        mask &= _within(snapshot.dates(name), start, end)
-    if query.exclude:
-        mask &= ~any_of(snapshot, KEY, query.exclude)
     return mask
 
 
@@ -138,163 +130,3 @@ def _sort_values(snapshot: Snapshot, query: Query, scores: Floats) -> Floats | M
     if query.sort == "newest":
         return moments  # NO_DATE is the smallest of all: last
     return np.where(moments == NO_DATE, NO_DATE, -moments)
-
-
-# --- matches and scores --------------------------------------------------------------------------------------------
-
-
-class Part(NamedTuple):
-    """What a term adds: `factor` x `shares[i]` to the score of the i-th document."""
-
-    term: Term
-    factor: float
-    shares: npt.NDArray[np.floating]
-
-
-class Leaf(NamedTuple):
-    """The documents that match a node without children, and what its terms add to their scores."""
-
-    ids: Ids
-    parts: Sequence[Part]
-
-
-class Scorer:
-    """Matches and scores of one query; each posting list is scored once."""
-
-    def __init__(self, snapshot: Snapshot) -> None:
-        self._snapshot = snapshot
-        self._leaves: dict[Node, Leaf] = {}
-
-    def matches(self, node: Node) -> tuple[Mask, Floats]:
-        """Which documents match, and their scores: 0 where they do not."""
-        mask = np.zeros(self._snapshot.size, np.bool_)
-        scores = np.zeros(self._snapshot.size, np.float64)
-        self._add(node, mask, scores)
-        return mask, scores
-
-    def parts(self, node: Node, docs: Sequence[int]) -> list[tuple[tuple[Term, float], ...]]:
-        """For each of these documents what each term added, most first; they sum up to its score."""
-        _, shares = self._shares(node, np.asarray(docs, np.int32))
-        rows: list[list[tuple[Term, float]]] = [[] for _ in docs]
-        for term, values in shares.items():
-            for at in values.nonzero()[0].tolist():
-                rows[at].append((term, float(values[at])))
-        return [tuple(sorted(row, key=lambda part: -part[1])) for row in rows]
-
-    # --- nodes over all documents
-
-    def _add(self, node: Node, mask: Mask, scores: Floats) -> None:
-        if isinstance(node, AnyOf):
-            leaves = [self._leaf(child) for child in node.nodes if not isinstance(child, BRANCHES)]
-            _add_leaves(leaves, mask, scores)
-            for child in node.nodes:
-                if isinstance(child, BRANCHES):
-                    self._add(child, mask, scores)
-        elif isinstance(node, AllOf):
-            matching, added = self._all_of(node.nodes)
-            mask |= matching
-            scores += np.where(matching, added, 0.0)
-        elif isinstance(node, Not):
-            mask |= ~self.matches(node.node)[0]
-        else:
-            _add_leaves([self._leaf(node)], mask, scores)
-
-    def _all_of(self, nodes: Sequence[Node]) -> tuple[Mask, Floats]:
-        """The scores are right where all nodes match."""
-        matching = np.ones(self._snapshot.size, np.bool_)
-        scores = np.zeros(self._snapshot.size, np.float64)
-        for node in nodes:
-            mask = np.zeros(self._snapshot.size, np.bool_)
-            self._add(node, mask, scores)
-            matching &= mask
-        return matching, scores
-
-    # --- nodes over a few documents, by term
-
-    def _shares(self, node: Node, docs: Ids) -> tuple[Mask, dict[Term, Floats]]:
-        """The same as `matches`, with what each term adds."""
-        if isinstance(node, Not):
-            return ~self._shares(node.node, docs)[0], {}
-        if not isinstance(node, AnyOf | AllOf):
-            leaf = self._leaf(node)
-            held, at = _look_up(leaf.ids, docs)
-            found = [{part.term: part.factor * _picked(part.shares, held, at)} for part in leaf.parts]
-            return held, _summed(found)
-        children = [self._shares(child, docs) for child in node.nodes]
-        masks, shares = [mask for mask, _ in children], _summed([found for _, found in children])
-        if isinstance(node, AnyOf):
-            return np.any(masks, axis=0) if masks else np.zeros(len(docs), np.bool_), shares
-        matching = np.all(masks, axis=0) if masks else np.ones(len(docs), np.bool_)
-        return matching, {term: np.where(matching, values, 0.0) for term, values in shares.items()}
-
-    # --- leaves
-
-    def _leaf(self, node: Term | Phrase | Prefix) -> Leaf:
-        if node not in self._leaves:
-            self._leaves[node] = self._read(node)
-        return self._leaves[node]
-
-    def _read(self, node: Term | Phrase | Prefix) -> Leaf:
-        if isinstance(node, Term):
-            return self._term(node)
-        return self._phrase(node) if isinstance(node, Phrase) else self._prefix(node)
-
-    def _term(self, term: Term) -> Leaf:
-        """weight x idf x tf x (K1 + 1) / (tf + K1 x ((1 - B) + B x length / average length))."""
-        ids, shares = self._snapshot.saturated(term.channel, term.token)
-        factor = term.weight * idf(self._snapshot.size, len(ids)) * (K1 + 1) if len(ids) else 0.0
-        return Leaf(ids, [Part(term, factor, shares)])
-
-    def _phrase(self, phrase: Phrase) -> Leaf:
-        ids = self._snapshot.phrase(phrase.tokens)
-        parts = []
-        for stem in phrase.tokens:
-            holders, (part,) = self._leaf(Term(stem))
-            parts.append(part._replace(shares=_picked(part.shares, *_look_up(holders, ids))))
-        return Leaf(ids, parts)
-
-    def _prefix(self, prefix: Prefix) -> Leaf:
-        holders = [self._snapshot.beginning_with(channel, prefix.start, MOST_EXPANSIONS) for channel in PREFIXED]
-        ids = np.unique(np.concatenate(holders))
-        return Leaf(ids, [Part(Term(prefix.start, SURFACE), 1.0, np.ones(len(ids)))])
-
-
-def _add_leaves(leaves: Sequence[Leaf], mask: Mask, scores: Floats) -> None:
-    """All at once: one pass over the postings of fifty terms takes less time than fifty steps of Python."""
-    parts = [(leaf.ids, part) for leaf in leaves if len(leaf.ids) for part in leaf.parts]
-    if not parts:
-        return
-    ids = np.concatenate([ids for ids, _ in parts])
-    values = np.concatenate([np.multiply(part.shares, part.factor, dtype=np.float64) for _, part in parts])
-    added = np.bincount(ids, values, len(scores))
-    scores += added
-    if all(part.factor > 0 for _, part in parts):
-        mask |= added > 0  # quicker than by the postings
-    else:
-        mask[ids] = True
-
-
-def _summed(shares: Sequence[Mapping[Term, Floats]]) -> dict[Term, Floats]:
-    total: dict[Term, Floats] = {}
-    for found in shares:
-        for term, values in found.items():
-            total[term] = total[term] + values if term in total else values
-    return total
-
-
-def _look_up(holders: Ids, docs: Ids) -> tuple[Mask, npt.NDArray[np.intp]]:
-    """Which of these documents are holders, and at which place among them."""
-    at = np.searchsorted(holders, docs)
-    held = at < len(holders)
-    held[held] = holders[at[held]] == docs[held]
-    return held, at
-
-
-def _picked(values: npt.NDArray[np.floating], held: Mask, at: npt.NDArray[np.intp]) -> Floats:
-    picked = np.zeros(len(held))
-    picked[held] = values[at[held]]
-    return picked
-
-
-def idf(documents: int, frequency: int) -> float:
-    return math.log(documents / (frequency + 1)) + 1

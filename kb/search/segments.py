@@ -5,11 +5,10 @@ Nothing here knows how an engine keeps its files: an engine implements the `read
 
 from __future__ import annotations
 
-import threading
 from abc import ABC, abstractmethod
 from bisect import bisect_right
-from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from itertools import count
 from typing import Any, NamedTuple
 
@@ -17,9 +16,11 @@ import numpy as np
 import numpy.typing as npt
 
 from kb.search.base import Stored
+from kb.search.memory import Memory
 
 Ids = npt.NDArray[np.int32]
 Floats = npt.NDArray[np.float64]
+Shares = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
 Moments = npt.NDArray[np.int64]
 Places = npt.NDArray[np.uint64]  # document << 32 | position, ascending
@@ -28,6 +29,7 @@ KEY, ACCESS = "key", "access"  # the fields beside the channels and keywords
 NO_DATE = int(np.iinfo(np.int64).min)  # what a document without that date has
 NOBODY: Ids = np.empty(0, np.int32)
 
+_MASKS = 16  # in a snapshot, a byte a document each
 _REMEMBERED = 20_000  # frequencies in a snapshot, about 4 MB; suggestions ask for hundreds, mostly the same
 
 # BM25's usual constants (Robertson & Zaragoza 2009, "The Probabilistic Relevance Framework: BM25 and Beyond").
@@ -50,37 +52,16 @@ class Values(NamedTuple):
     codes: Ids
 
 
-class Memory:
-    """Decoded posting lists of all segments, within a bound: the least recently used go first."""
+class Keys:
+    """A key for each document, in a quarter of the memory that a list of strings takes."""
 
-    _OVERHEAD = 300  # bytes of a key and of array headers
+    def __init__(self, keys: Sequence[str]) -> None:
+        encoded = [key.encode("utf-8", "surrogatepass") for key in keys]
+        self._ends = np.cumsum([0, *map(len, encoded)], dtype=np.int64)
+        self._all = b"".join(encoded)
 
-    def __init__(self, megabytes: int = 80) -> None:
-        self._kept: OrderedDict[tuple[str, ...], Any] = OrderedDict()
-        self._room = megabytes << 20
-        self._lock = threading.Lock()
-
-    def recall(self, key: tuple[str, ...], read: Callable[[], Any]) -> Any:
-        with self._lock:
-            if key in self._kept:
-                self._kept.move_to_end(key)
-                return self._kept[key]
-        found = read()  # outside the lock: two threads may read the same, which harms nobody
-        with self._lock:
-            self._keep(key, found)
-        return found
-
-    def _keep(self, key: tuple[str, ...], found: Any) -> None:
-        if key in self._kept:
-            return
-        self._kept[key] = found
-        self._room -= self._size(found)
-        while self._room < 0:
-            self._room += self._size(self._kept.popitem(last=False)[1])
-
-    def _size(self, found: Any) -> int:
-        arrays = found if isinstance(found, tuple) else (found,)
-        return self._OVERHEAD + sum(int(array.nbytes) for array in arrays)
+    def __getitem__(self, doc: int) -> str:
+        return self._all[self._ends[doc] : self._ends[doc + 1]].decode("utf-8", "surrogatepass")
 
 
 class Segment(ABC):
@@ -159,8 +140,8 @@ class Segment(ABC):
         found: list[str] = self._column("words", channel, lambda: self.read_tokens(channel))
         return found
 
-    def keys(self) -> list[str]:
-        found: list[str] = self._column("keys", "", self.read_keys)
+    def keys(self) -> Keys:
+        found: Keys = self._column("keys", "", lambda: Keys(self.read_keys()))
         return found
 
     def _column(self, kind: str, name: str, read: Callable[[], Any]) -> Any:
@@ -191,18 +172,17 @@ class Snapshot:
         self.documents = int(self.live.sum())
         self._name = f"snapshot {next(self._numbers)}"
         self._memory = memory
-        self._norms: dict[str, Floats] = {}
+        self._norms: dict[str, Shares] = {}
         self._frequencies: dict[tuple[str, str], int] = {}
+        self._masks: dict[Hashable, Mask] = {}
 
     def postings(self, channel: str, token: str) -> Postings:
         return self._across([segment.postings(channel, token) for segment in self.segments])
 
     def _across(self, found: Sequence[Postings]) -> Postings:
         """What each segment found, with the documents' numbers here."""
-        ids = _joined([postings.ids for postings in found])
-        if len(found) > 1:
-            ids = ids + np.repeat(np.array(self.bases, np.int32), [len(postings.ids) for postings in found])
-        return Postings(ids, _joined([postings.weights for postings in found]))
+        ids = [part.ids + np.int32(base) if base else part.ids for base, part in zip(self.bases, found, strict=True)]
+        return Postings(_joined(ids), _joined([part.weights for part in found]))
 
     def saturated(self, channel: str, token: str) -> Postings:
         """BM25's tf / (tf + norm) for each document that holds the token: all of its score but a factor.
@@ -216,10 +196,10 @@ class Snapshot:
     def _saturated(self, channel: str, token: str) -> Postings:
         # Not by way of `postings`: memory is better filled with what is asked for again.
         ids, weights = self._across([segment.read_postings(channel, token) for segment in self.segments])
-        if not len(ids):
-            return Postings(ids, weights)
-        shares = weights / (weights + self.norms(channel)[ids])
-        return Postings(ids, np.maximum(shares, 1e-30).astype(np.float32))
+        shares = self.norms(channel).take(ids)
+        shares += weights
+        np.divide(weights, shares, out=shares)
+        return Postings(ids, np.maximum(shares, np.float32(1e-30), out=shares))
 
     def frequency(self, channel: str, token: str) -> int:
         """Deleted documents count until they are merged away, in N alike: as in Lucene, the quotient hardly moves."""
@@ -231,13 +211,22 @@ class Snapshot:
             found = known[channel, token] = sum(segment.frequency(channel, token) for segment in self.segments)
         return found
 
-    def norms(self, channel: str) -> Floats:
+    def norms(self, channel: str) -> Shares:
         """BM25's K1 x ((1 - B) + B x length / average length), per document."""
         if channel not in self._norms:
             lengths = _joined([segment.lengths(channel) for segment in self.segments])
             average = sum(segment.total_length(channel) for segment in self.segments) / max(self.size, 1) or 1.0
-            self._norms[channel] = K1 * ((1 - B) + B * lengths / average)
+            self._norms[channel] = (K1 * ((1 - B) + B * lengths / average)).astype(np.float32)
         return self._norms[channel]
+
+    def mask(self, key: Hashable, work_out: Callable[[], Mask]) -> Mask:
+        """Documents that a reader may see, or of a kind: wanted again with each letter typed. Not to be written to."""
+        found = self._masks.get(key)
+        if found is None:
+            if len(self._masks) >= _MASKS:
+                self._masks = {}
+            found = self._masks[key] = work_out()
+        return found
 
     def dates(self, name: str) -> Moments:
         return _joined([segment.dates(name) for segment in self.segments])

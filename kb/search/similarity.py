@@ -124,7 +124,8 @@ class KeyTerms:
 
 
 class Weighed(NamedTuple):
-    term: Term
+    token: str
+    weight: float
     frequency: int  # documents that hold it
     gain: float
 
@@ -140,9 +141,9 @@ def key_terms(title: str, text: str, stats_of: StatsOf, tuning: Tuning, synonyms
     wanted = [Term(token, channel) for channel, tokens in counts.items() for token in tokens]
     stats = stats_of([*wanted, *(Term(token) for token in implied)])
     said = {channel: _weigh(channel, tokens, stats, tuning) for channel, tokens in counts.items()}
-    terms = [term for channel, weighed in said.items() for term in _best(weighed, tuning.channels[channel].terms)]
+    terms = [term for channel, found in said.items() for term in _best(channel, found, tuning.channels[channel].terms)]
     # What is implied is not part of the yardstick: nobody wrote it.
-    terms += _best(_weigh(WORDS, implied, stats, tuning, factor=tuning.synonyms), tuning.implied)
+    terms += _best(WORDS, _weigh(WORDS, implied, stats, tuning, factor=tuning.synonyms), tuning.implied)
     ideal = sum(sorted((gain for *_, gain in said[WORDS]), reverse=True)[: tuning.channels[WORDS].terms])
     return KeyTerms(tuple(terms), ideal, question)
 
@@ -150,21 +151,20 @@ def key_terms(title: str, text: str, stats_of: StatsOf, tuning: Tuning, synonyms
 def _weigh(
     channel: str, counts: Mapping[str, float], stats: TermStats, tuning: Tuning, factor: float = 1.0
 ) -> list[Weighed]:
-    """Each term with its weight, and what it would add to the score of an ideal document. Not the too common ones."""
-    how = tuning.channels[channel]
+    """Each token with its weight, and what it would add to the score of an ideal document. Not the too common ones."""
+    how, most, log = tuning.channels[channel], max(1.0, stats.documents * tuning.most_common), math.log
     weighed = []
     for token, count in counts.items():
         frequency = stats.frequency.get((channel, token), 0)
-        if frequency <= max(1.0, stats.documents * tuning.most_common):
-            idf = max(math.log(stats.documents / (frequency + 1)) + 1, 0.01) if stats.documents else 0.01
-            weight = factor * how.weight * (1 + math.log(count)) * idf**how.idf_power
+        if frequency <= most:
+            idf = max(log(stats.documents / (frequency + 1)) + 1, 0.01) if stats.documents else 0.01
+            weight = factor * how.weight * (1 + log(count)) * idf**how.idf_power
             gain = weight * idf * (1.0 if frequency else tuning.strange)
-            weighed.append(Weighed(Term(token, channel, weight), frequency, gain))
+            weighed.append(Weighed(token, weight, frequency, gain))
     return weighed
 
 
-def _best(weighed: Sequence[Weighed], limit: int) -> list[Term]:
+def _best(channel: str, weighed: Sequence[Weighed], limit: int) -> list[Term]:
     """Those that say most, of those that some document holds."""
-    known = [each for each in weighed if each.frequency]
-    known.sort(key=lambda each: (-each.gain, each.term.token))
-    return [each.term for each in known[:limit]]
+    known = sorted((-each.gain, each.token, each.weight) for each in weighed if each.frequency)
+    return [Term(token, channel, weight) for _, token, weight in known[:limit]]

@@ -30,7 +30,8 @@ from kb.search import lists
 from kb.search.base import CHANNELS, Corrupt, SearchError, Stored
 from kb.search.inversion import decoded, encoded, places_from
 from kb.search.lists import PostingArrays
-from kb.search.segments import KEY, NO_DATE, NOBODY, Ids, Memory, Moments, Places, Postings, Segment
+from kb.search.memory import Memory
+from kb.search.segments import KEY, NO_DATE, NOBODY, Ids, Moments, Places, Postings, Segment
 
 PLACES, VERSION, DIGEST = "places", "version", "digest"
 DIGEST_LENGTH = 24
@@ -202,26 +203,22 @@ class W3Segment(Segment):
         return found
 
     def _looked_up(self, field: str, token: bytes) -> bytes | None:
-        """Two reads, mostly."""
+        """Two reads, mostly: a token's hash tells where its slot is; if that is taken, the next ones are looked at."""
         if field not in self._fields:
             return None
         key = self._fields[field] + token
-        found = (self._info_at(place, key) for place in self._slots(key))
-        return next(filter(None, found), None)
-
-    def _slots(self, key: bytes) -> Iterator[int]:
-        """Where entries of this key's hash stand: from its own slot on, up to an empty one."""
         wanted = int.from_bytes(md5(key, usedforsecurity=False).digest()[-4:], "big")
-        start, count = self._tables[wanted & 255]
+        start, count = self._tables[wanted & (TABLES - 1)]
         slot, seen = (wanted >> 8) % max(count, 1), 0
         while seen < count:
             few = min(_PROBES, count - slot)
             for hashed, place in _SLOT.iter_unpack(self._token_bytes(start + slot * _SLOT.size, few * _SLOT.size)):
                 if not place:
-                    return
-                if hashed == wanted:
-                    yield place
+                    return None
+                if hashed == wanted and (info := self._info_at(place, key)) is not None:
+                    return info
             slot, seen = (slot + few) % count, seen + few
+        return None
 
     def _info_at(self, place: int, key: bytes) -> bytes | None:
         """The term info of the entry here, if it is this key's."""

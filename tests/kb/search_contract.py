@@ -28,6 +28,7 @@ from kb.search.base import (
     PARTS,
     SIGNATURES,
     SURFACE,
+    WORDS,
     AllOf,
     AnyOf,
     Document,
@@ -846,9 +847,9 @@ documents = st.builds(
 corpora: st.SearchStrategy[Collection[Document]] = st.lists(documents, max_size=10, unique_by=lambda one: one.key)
 
 leaf_nodes = st.one_of(
-    st.builds(Term, st.sampled_from(STEMS), weight=st.sampled_from((1.0, 0.5, 3.0))),
-    st.builds(Term, st.sampled_from(("conn", "pool")), st.just(PARTS)),
-    st.builds(Term, st.sampled_from(("db-1:5432", "connpool")), st.just(IDENTIFIERS)),
+    st.builds(Term, st.sampled_from(STEMS), st.just(WORDS), weight=st.sampled_from((1.0, 0.5, 3.0))),
+    st.builds(Term, st.sampled_from(("conn", "pool")), st.just(PARTS), st.just(1.0)),
+    st.builds(Term, st.sampled_from(("db-1:5432", "connpool")), st.just(IDENTIFIERS), st.just(1.0)),
     st.builds(Phrase, st.tuples(st.sampled_from(STEMS), st.sampled_from(STEMS))),
     st.builds(Prefix, st.sampled_from(("poo", "pools", "exh", "con", "db-1", "abs"))),
 )

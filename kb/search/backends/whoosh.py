@@ -51,8 +51,9 @@ from kb.search.base import (
 from kb.search.building import Drawer, Made, Source, merged, sources_of
 from kb.search.entries import Entry
 from kb.search.generations import Generations, flush
+from kb.search.memory import Memory
 from kb.search.parallel import on_all_cores
-from kb.search.segments import ACCESS, KEY, NO_DATE, Mask, Memory, Segment, Snapshot
+from kb.search.segments import ACCESS, KEY, NO_DATE, Mask, Segment, Snapshot
 from kb.search.w3 import W3Segment
 
 # Part of what an index is built for: another number here means that older indexes are rebuilt.
