@@ -121,6 +121,9 @@ class EditForm(ReportForm):
         started_at: datetime = self.cleaned_data["started_at"]
         if started_at > timezone.now():
             raise forms.ValidationError("This lies in the future. When did the first symptom show?")
+        first = self.initial.get("started_at")
+        if first and first.replace(second=0, microsecond=0) == started_at:
+            started_at = first  # the browser's field has no seconds
         if self.ended_at and started_at > self.ended_at:
             raise forms.ValidationError("This is after the incident was resolved. When did the first symptom show?")
         return started_at

@@ -1,5 +1,6 @@
 """Something is broken now, or was: the incident, from the first symptom to the all-clear."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, Self
 
@@ -51,6 +52,10 @@ class NotPossible(DomainError):
     """The incident is in a state that this step does not start from."""
 
 
+class OutOfOrder(DomainError):
+    """The milestones contradict each other."""
+
+
 class IncidentQuerySet(RestrictableQuerySet["Incident"]):
     def in_progress(self) -> Self:
         """Not over yet: someone may be working on it now."""
@@ -58,6 +63,10 @@ class IncidentQuerySet(RestrictableQuerySet["Incident"]):
 
     def over(self) -> Self:
         return self.filter(status__in=[Incident.Status.RESOLVED, Incident.Status.CLOSED])
+
+    def without_commander(self) -> Self:
+        """Of the worst severity, in progress, and nobody leads it."""
+        return self.in_progress().filter(severity=Severity.SEV1, commander=None)
 
     def newest_first(self) -> Self:
         return self.order_by("-started_at", "-pk")
@@ -74,6 +83,8 @@ class Incident(Indexed, Restrictable):
         CLOSED = "closed", "Closed"
         CANCELLED = "cancelled", "Cancelled"
 
+    # In the order in which they happen; `correct_times` holds them to it.
+    MILESTONES = ("started_at", "detected_at", "acknowledged_at", "mitigated_at", "resolved_at", "closed_at")
     IN_PROGRESS = (Status.OPEN, Status.INVESTIGATING, Status.MITIGATED)
     # What `search.reading` fetched with it, for one reader: pks of its postmortems and verdicts as they are; the
     # postmortems and action items that this reader may see.
@@ -174,14 +185,34 @@ class Incident(Indexed, Restrictable):
     def is_over(self) -> bool:
         return self.status in {self.Status.RESOLVED, self.Status.CLOSED}
 
-    def keep_first_report(self) -> None:
-        """Remember what was known when it was declared. Later edits do not reach this copy."""
-        report = {
+    @property
+    def wants_commander(self) -> bool:
+        return self.severity == Severity.SEV1 and self.is_in_progress and self.commander_id is None
+
+    @property
+    def known_since(self) -> datetime:
+        """The clock without a commander begins here."""
+        return self.detected_at or self.started_at
+
+    def as_reported(self, services: Iterable[Service]) -> dict[str, Any]:
+        """What is kept of the first report."""
+        return {
             "title": self.title,
             "symptoms": self.symptoms,
             "error_excerpt": self.error_excerpt,
-            "services": [service.slug for service in self.services.all()],
+            "services": [service.slug for service in services],
         }
+
+    def declare(self, *, services: Iterable[Service], members: Iterable[Any]) -> None:
+        """Save a new one with its first report."""
+        self.first_report = self.as_reported(services)
+        self.save()
+        self.members.add(*members)
+        self.services.add(*services)
+
+    def keep_first_report(self) -> None:
+        """Remember what was known when it was declared. Later edits do not reach this copy."""
+        report = self.as_reported(self.services.all())
         Incident.objects.filter(pk=self.pk, first_report={}).update(first_report=report)
         self.refresh_from_db(fields=["first_report"])
 
@@ -190,6 +221,10 @@ class Incident(Indexed, Restrictable):
         for name, value in fields.items():
             setattr(self, name, value)
         self.save(update_fields=fields)
+
+    def acknowledge(self, *, at: datetime) -> None:
+        """Somebody looks."""
+        self._step({self.Status.OPEN}, self.Status.INVESTIGATING, acknowledged_at=at)
 
     def mitigate(self, *, at: datetime) -> None:
         """The harm has stopped; the cause may still be there."""
@@ -200,18 +235,74 @@ class Incident(Indexed, Restrictable):
             raise NotPossible("An incident cannot end before it started.")
         self._step(set(self.IN_PROGRESS), self.Status.RESOLVED, resolved_at=at)
 
-    def reopen(self) -> None:
+    def close(self, *, at: datetime, reason: str = "") -> None:
+        """Nothing is left to do. `reason`: why in spite of what was missing."""
+        self._step({self.Status.RESOLVED}, self.Status.CLOSED, closed_at=at, close_reason=reason)
+
+    def cancel(self, *, reason: str, at: datetime) -> None:
+        """It was no incident after all."""
+        self._insist(reason, "Say why it was no incident: the next reader will ask.")
+        self._step(set(self.IN_PROGRESS), self.Status.CANCELLED, cancelled_at=at, cancel_reason=reason)
+
+    def reopen(self, *, reason: str) -> None:
+        """It is back, or was never over."""
+        self._insist(reason, "Say why it is open again: what is seen?")
         self._step(
-            {self.Status.RESOLVED, self.Status.CLOSED},
+            {self.Status.RESOLVED, self.Status.CLOSED, self.Status.CANCELLED},
             self.Status.INVESTIGATING,
             resolved_at=None,
             closed_at=None,
+            close_reason="",
+            cancelled_at=None,
+            cancel_reason="",
         )
 
-    def _step(self, starts: set[Any], status: Any, **times: datetime | None) -> None:
+    def hand_command(self, to: Any, *, instead_of: int | None, at: datetime) -> None:
+        """`instead_of`: pk of who led it when the page was read. Of two at once, one is told who was first."""
+        if not self.is_in_progress:
+            raise NotPossible(f"{self.ref} is {self.get_status_display().lower()}: nobody needs to lead it.")
+        same = Incident.objects.filter(pk=self.pk, commander=instead_of, status__in=self.IN_PROGRESS)
+        moved = same.update(commander=to, commander_since=at)
+        self.refresh_from_db(fields=["commander", "commander_since", "status"])
+        if not moved:
+            raise NotPossible(f"{self.commander or 'Nobody'} leads {self.ref} now. Look again before you take over.")
+
+    def correct_times(self, *, now: datetime, **times: datetime | None) -> dict[str, tuple[Any, Any]]:
+        """Milestones as they really were; returns what changed: field -> before, after."""
+        changes = {name: (getattr(self, name), value) for name, value in times.items() if getattr(self, name) != value}
+        self._refuse_times({name: times.get(name, getattr(self, name)) for name in self.MILESTONES}, now)
+        for name, (_, value) in changes.items():
+            setattr(self, name, value)
+        if changes:
+            self.save(update_fields=changes.keys())
+        return changes
+
+    def _refuse_times(self, times: dict[str, datetime | None], now: datetime) -> None:
+        needed = {"started_at": True, "resolved_at": self.is_over, "closed_at": self.status == self.Status.CLOSED}
+        known: tuple[str, datetime] | None = None
+        for name in self.MILESTONES:
+            word, at = name.removesuffix("_at"), times[name]
+            if at is None:
+                if needed.get(name):
+                    raise OutOfOrder(f"When it was {word} is missing, and {self.ref} is {self.status}.")
+                continue
+            if name in needed and not needed[name]:
+                raise OutOfOrder(f"{self.ref} is {self.status}, not {word}: use the button for that step.")
+            if at > now:
+                raise OutOfOrder(f"{word.capitalize()} lies in the future.")
+            if known and at < known[1]:
+                raise OutOfOrder(f"{word.capitalize()} is before {known[0]}: one of the two is wrong.")
+            known = word, at
+
+    @staticmethod
+    def _insist(reason: str, question: str) -> None:
+        if not reason.strip():
+            raise NotPossible(question)
+
+    def _step(self, starts: set[Any], status: Any, **values: Any) -> None:
         # The database decides: of two people who press at once, one gets the refusal.
-        moved = Incident.objects.filter(pk=self.pk, status__in=starts).update(status=status, **times)
-        self.refresh_from_db(fields=["status", *times])
+        moved = Incident.objects.filter(pk=self.pk, status__in=starts).update(status=status, **values)
+        self.refresh_from_db(fields=["status", *values])
         if not moved:
             raise NotPossible(
                 f"{self.ref} is {self.get_status_display().lower()}: this step does not start from there."

@@ -6,7 +6,7 @@ from django.db import models
 from django.db.models import Q
 
 from postmortems import sections
-from postmortems.models.incident import Kind, Severity
+from postmortems.models.incident import Incident, Kind, Severity
 
 # What a review wants to read where no template says so.
 REQUIRED = ("summary", "impact", "contributing_factors", "what_fixed_it")
@@ -66,6 +66,12 @@ class TemplateSection(models.Model):
         return f"{self.template}: {self.get_key_display()}"
 
 
+class PostmortemPolicyQuerySet(models.QuerySet["PostmortemPolicy"]):
+    def for_incident(self, incident: Incident) -> "PostmortemPolicy | None":
+        """The rule for its severity: of its kind if there is one, else of any kind."""
+        return self.filter(severity=incident.severity, kind__in=(incident.kind, "")).order_by("-kind").first()
+
+
 class PostmortemPolicy(models.Model):
     """Whether an incident of this severity and kind (empty: any) wants a postmortem, and within how many days."""
 
@@ -73,6 +79,8 @@ class PostmortemPolicy(models.Model):
     kind = models.CharField(max_length=12, choices=Kind.choices, blank=True)
     is_required = models.BooleanField()
     days_until_due = models.PositiveSmallIntegerField(default=10, help_text="Counted from when it was resolved.")
+
+    objects = PostmortemPolicyQuerySet.as_manager()
 
     class Meta:
         ordering = ["severity", "kind"]

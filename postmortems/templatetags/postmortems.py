@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from django.template import Library
@@ -90,6 +90,12 @@ def outcomes() -> list[tuple[str, str, str]]:
 def worked_of_tried(fix: Any) -> str:
     """`Worked 3 of 4`, of a fix that `with_track_record` annotated."""
     return f"Worked {fix.worked} of {fix.tried}" if fix.tried else "Not tried since"
+
+
+@register.simple_tag
+def waiting(since: datetime) -> str:
+    """How long it has gone on by now."""
+    return span((timezone.now() - since).total_seconds()) or "under 1 min"
 
 
 @register.simple_tag

@@ -1,10 +1,10 @@
 """Incidents: declare one, see what fixed it before, say what came of it."""
 
-from collections.abc import Callable
 from typing import Any
 
 from django.contrib import messages
 from django.core.paginator import Paginator
+from django.db.models import Prefetch
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
@@ -15,8 +15,9 @@ from kb.errors import DomainError
 from postmortems import roles, suggestions
 from postmortems.filters import IncidentFilter
 from postmortems.forms import DeclareForm, EditForm, OutcomeForm, initial_of
-from postmortems.models import Fix, Incident
+from postmortems.models import Fix, Incident, TimelineEntry
 from postmortems.search import reading
+from postmortems.views import crew
 from postmortems.views.permalinks import by_ref
 from postmortems.workflows import suggesting, triage
 
@@ -85,13 +86,15 @@ def incident_detail(request: HttpRequest, ref: str, slug: str = "") -> HttpRespo
             **panel,
             "uses": {use.fix_id: use for use in incident.fix_uses.all()},
             "form": OutcomeForm(fixes=Fix.objects.none()),
+            **crew.context(request, incident),
         },
     )
 
 
 def _to_read(user: Any) -> Any:
-    rows = Incident.objects.visible_to(user).select_related("commander", "reported_by").prefetch_related("timeline")
-    return reading.to_ask(rows)
+    timeline = Prefetch("timeline", TimelineEntry.objects.select_related("by"))
+    rows = Incident.objects.visible_to(user).select_related("commander", "reported_by").prefetch_related(timeline)
+    return reading.to_ask(rows).annotate(crew=crew.listed())
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -106,39 +109,13 @@ def incident_edit(request: HttpRequest, ref: str) -> HttpResponse:
     )
     if form.is_valid():
         try:
-            triage.edit_incident(incident, **form.cleaned_data, by=request.user)
+            triage.edit_incident(incident, **form.cleaned_data, by=request.user, at=timezone.now())
         except DomainError as refusal:
             form.add_error(None, str(refusal))
         else:
             messages.success(request, "Saved. The text as first declared is kept beside it.")
             return redirect(incident)
     return render(request, "postmortems/incident_edit.html", {"form": form, "incident": incident})
-
-
-@require_POST
-def incident_mitigate(request: HttpRequest, ref: str) -> HttpResponse:
-    return _step(request, ref, triage.mitigate, "Marked as mitigated.")
-
-
-@require_POST
-def incident_resolve(request: HttpRequest, ref: str) -> HttpResponse:
-    return _step(request, ref, triage.resolve, "Marked as resolved.")
-
-
-@require_POST
-def incident_reopen(request: HttpRequest, ref: str) -> HttpResponse:
-    return _step(request, ref, triage.reopen, "Reopened.")
-
-
-def _step(request: HttpRequest, ref: str, step: Callable[..., None], done: str) -> HttpResponse:
-    incident = by_ref(Incident.objects.visible_to(request.user), ref)
-    try:
-        step(incident, by=request.user, at=timezone.now())
-    except DomainError as refusal:
-        messages.error(request, str(refusal))
-    else:
-        messages.success(request, f"{incident.ref}: {done}")
-    return redirect(incident)
 
 
 @require_POST

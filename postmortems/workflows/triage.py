@@ -1,7 +1,8 @@
-"""An incident: declared, tried to be fixed, over."""
+"""An incident: declared, edited, its states, what came of fixes. Who works on it and what they say: responding."""
 
 from collections.abc import Callable, Iterable
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from django.db import transaction
@@ -14,12 +15,13 @@ from postmortems.models import (
     FixUse,
     Incident,
     Kind,
+    Participant,
     Service,
     Severity,
     TimelineEntry,
     Visibility,
 )
-from postmortems.workflows import suggesting
+from postmortems.workflows import auditing, closing, suggesting, telling
 
 
 class NotYetStarted(DomainError):
@@ -45,8 +47,8 @@ def open_incident(
     roles.require(by, "declare")
     if started_at and started_at > at:
         raise NotYetStarted("The start lies in the future. When did the first symptom show?")
-    restricted = kind == Kind.SECURITY
-    incident = Incident.objects.create(
+    affected = list(services)
+    incident = Incident(
         title=title,
         symptoms=symptoms,
         error_excerpt=error_excerpt,
@@ -57,46 +59,108 @@ def open_incident(
         started_at=started_at or at,
         detected_at=at,
         reported_by=by,
-        visibility=Visibility.RESTRICTED if restricted else Visibility.OPEN,
+        visibility=Visibility.RESTRICTED if kind == Kind.SECURITY else Visibility.OPEN,
     )
-    incident.members.add(by)
-    incident.services.set(services)
-    incident.keep_first_report()
+    incident.declare(services=affected, members=[by] if by else [])
     suggesting.claim_runs(incident, by=by, at=at)
+    auditing.record("incident.declare", on=incident, by=by, at=at)
     search.changed(incident)
     return incident
 
 
 @transaction.atomic
-def edit_incident(incident: Incident, *, services: Iterable[Service], by: Any, **fields: Any) -> None:
+def edit_incident(incident: Incident, *, services: Iterable[Service], by: Any, at: datetime, **fields: Any) -> None:
     """What is known now. The text as first saved stays in `first_report`."""
     roles.require(by, "respond")
+    before = {name: getattr(incident, name) for name in fields}
     incident.describe(**fields)
     incident.services.set(services)
+    changes = {name: (_plain(before[name]), _plain(fields[name])) for name in fields if before[name] != fields[name]}
+    auditing.record("incident.edit", on=incident, by=by, at=at, changes=changes)
+    if "severity" in changes:
+        _say_severity(incident, *changes["severity"], by=by, at=at)
     search.changed(incident)
+
+
+def _plain(value: Any) -> Any:
+    return value.isoformat() if isinstance(value, datetime) else value
+
+
+def _say_severity(incident: Incident, before: str, after: str, *, by: Any, at: datetime) -> None:
+    # SEV1 is the worst: a smaller word is a bigger incident.
+    way = "raised" if after < before else "lowered"
+    text = f"Severity {way} from {before.upper()} to {after.upper()}."
+    _note(incident, text, by=by, at=at)
+    if way == "raised":
+        tell_crew(incident, "incident.raise", f"{incident.ref}: {text}", by=by, at=at)
+
+
+def acknowledge(incident: Incident, *, by: Any, at: datetime) -> None:
+    """ "I am looking": somebody works on it."""
+    with transaction.atomic():
+        _step(incident, lambda: incident.acknowledge(at=at), "acknowledge", by=by, at=at, note="Investigating.")
+        if by:
+            Participant.objects.join(incident=incident, user=by, at=at)
 
 
 def mitigate(incident: Incident, *, by: Any, at: datetime) -> None:
     """The harm has stopped."""
-    _step(incident, lambda: incident.mitigate(at=at), by=by, at=at, note=f"Mitigated, says {by}.")
-
-
-def resolve(incident: Incident, *, by: Any, at: datetime) -> None:
-    """It is over."""
-    _step(incident, lambda: incident.resolve(at=at), by=by, at=at, note=f"Resolved, says {by}.")
-
-
-def reopen(incident: Incident, *, by: Any, at: datetime) -> None:
-    """It is back, or was never over."""
-    _step(incident, incident.reopen, by=by, at=at, note=f"Reopened by {by}.")
+    _step(incident, lambda: incident.mitigate(at=at), "mitigate", by=by, at=at, note="Mitigated.")
 
 
 @transaction.atomic
-def _step(incident: Incident, step: Callable[[], None], *, by: Any, at: datetime, note: str) -> None:
+def resolve(incident: Incident, *, by: Any, at: datetime) -> None:
+    """It is over."""
+    _step(incident, lambda: incident.resolve(at=at), "resolve", by=by, at=at, note="Resolved.")
+    tell_crew(incident, "incident.resolve", f"{incident.ref} is resolved.", by=by, at=at)
+
+
+@transaction.atomic
+def reopen(incident: Incident, *, reason: str, by: Any, at: datetime) -> None:
+    """It is back, or was never over."""
+    note = f"Reopened: {reason}"
+    _step(incident, lambda: incident.reopen(reason=reason), "reopen", by=by, at=at, note=note, reason=reason)
+    tell_crew(incident, "incident.reopen", f"{incident.ref} is open again: {reason}", by=by, at=at)
+
+
+def cancel(incident: Incident, *, reason: str, by: Any, at: datetime) -> None:
+    """It was no incident."""
+    step = partial(incident.cancel, reason=reason, at=at)
+    _step(incident, step, "cancel", by=by, at=at, note=f"Cancelled: {reason}", reason=reason)
+
+
+@transaction.atomic
+def close(incident: Incident, *, by: Any, at: datetime, reason: str = "") -> None:
+    """Nothing is left to do; or, with a reason and the ability to override, in spite of what is."""
+    missing = [blocker for blocker in closing.blockers_of(incident) if blocker.stops]
+    if missing and incident.status == Incident.Status.RESOLVED:
+        closing.insist_on_override(missing, reason=reason, by=by)
+    why = reason.strip() if missing else ""
+    note = f"Closed in spite of what was missing: {why}" if why else "Closed."
+    _step(incident, lambda: incident.close(at=at, reason=why), "close", by=by, at=at, note=note, reason=why)
+
+
+@transaction.atomic
+def _step(
+    incident: Incident, step: Callable[[], None], verb: str, *, by: Any, at: datetime, note: str, reason: str = ""
+) -> None:
     roles.require(by, "respond")
+    before = incident.status
     step()
-    TimelineEntry.objects.create(incident=incident, at=at, kind=TimelineEntry.Kind.ACTION, text=note)
+    _note(incident, note, by=by, at=at)
+    changes = {"status": (before, incident.status)}
+    auditing.record(f"incident.{verb}", on=incident, by=by, at=at, reason=reason, changes=changes)
     search.changed(incident)
+
+
+def _note(incident: Incident, text: str, *, by: Any, at: datetime) -> None:
+    TimelineEntry.objects.create(incident=incident, at=at, kind=TimelineEntry.Kind.ACTION, text=text, by=by)
+
+
+def tell_crew(incident: Incident, action: str, text: str, *, by: Any, at: datetime) -> None:
+    """Whoever works on it, or leads it."""
+    crew = [row.user for row in incident.participants.active().select_related("user")]
+    telling.tell([*crew, incident.commander], action=action, text=text, about=incident, by=by, at=at)
 
 
 @transaction.atomic
@@ -123,5 +187,6 @@ def record_outcome(
     )
     if outcome == FixUse.Outcome.WORKED:
         fix.confirm(on=at.date())
+    auditing.record("fix.try", on=fix, by=by, at=at, changes={incident.ref: ("", outcome)})
     search.changed(fix)
     return use

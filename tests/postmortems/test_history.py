@@ -131,7 +131,7 @@ def test_it_asks_with_the_text_as_first_saved(alice: User, learn: Learn, field: 
     start = factory.NOON + 30 * DAY
     told = {"title": "It is broken", "symptoms": "", "error_excerpt": ""}
     incident = triage.open_incident(**{**told, field: WORDS[0]}, by=alice, at=start)
-    triage.edit_incident(incident, services=[], by=alice, **{**told, field: WORDS[1]})
+    triage.edit_incident(incident, services=[], by=alice, at=start, **{**told, field: WORDS[1]})
     triage.resolve(incident, by=alice, at=start + DAY)
     first = Postmortem.objects.get(title=WORDS[0].title())
     factory.verdict(incident, first, "same_cause")

@@ -298,7 +298,7 @@ def test_an_incident_goes_from_open_to_resolved_and_back() -> None:
     assert (incident.status, incident.resolved_at) == ("resolved", NOON + timedelta(minutes=9))
     assert incident.is_over
 
-    incident.reopen()
+    incident.reopen(reason="It is back.")
     assert (incident.status, incident.resolved_at) == ("investigating", None)
 
 
@@ -313,14 +313,16 @@ def test_an_incident_goes_from_open_to_resolved_and_back() -> None:
         ("cancelled", "resolve"),
         ("open", "reopen"),
         ("mitigated", "reopen"),
-        ("cancelled", "reopen"),
+        ("investigating", "reopen"),
     ],
 )
 def test_a_step_refuses_where_it_does_not_start_from(status: str, step: str) -> None:
     incident = factory.incident(status=status, resolved_at=NOON)
 
     with pytest.raises(NotPossible, match=incident.ref):
-        getattr(incident, step)(**({} if step == "reopen" else {"at": NOON + timedelta(minutes=1)}))
+        getattr(incident, step)(
+            **({"reason": "It is back."} if step == "reopen" else {"at": NOON + timedelta(minutes=1)})
+        )
 
     incident.refresh_from_db()
     assert (incident.status, incident.mitigated_at, incident.resolved_at) == (status, None, NOON)

@@ -52,9 +52,24 @@ REQUESTS: Mapping[str, Mapping[str, Request]] = {
         "save": lambda on, by: by.post(on.at(on.incident, "edit"), DECLARED),
         "mitigate": lambda on, by: by.post(on.at(on.incident, "mitigate")),
         "resolve": lambda on, by: by.post(on.at(on.incident, "resolve")),
+        "look": lambda on, by: by.post(on.at(on.incident, "acknowledge")),
+        "command": lambda on, by: by.post(on.at(on.incident, "command")),
+        "join": lambda on, by: by.post(on.at(on.incident, "join")),
+        "leave": lambda on, by: by.post(on.at(on.incident, "release")),
+        "update": lambda on, by: by.post(on.at(on.incident, "update"), {"text": "p95 falls"}),
+        "times": lambda on, by: by.get(on.at(on.incident, "times")),
+        "close": lambda on, by: by.get(on.at(on.incident, "close")),
+        "cancel": lambda on, by: by.post(on.at(on.incident, "cancel"), {"reason": "A drill."}),
+        "reopen": lambda on, by: by.get(on.at(on.incident, "reopen")),
         "outcome": lambda on, by: by.post(on.at(on.incident, "outcome"), {"fix": on.fix.ref, "outcome": "worked"}),
         "verdict": lambda on, by: by.post(
             on.at(on.incident, "verdict"), {"item": on.postmortem.ref, "verdict": "same_cause"}
+        ),
+    },
+    "override": {
+        "close what misses something": lambda on, by: by.post(
+            on.at(factory.incident(severity="sev1", status="resolved", resolved_at=factory.NOON), "close"),
+            {"reason": "The vendor writes it."},
         ),
     },
     "curate": {

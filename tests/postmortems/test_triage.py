@@ -21,7 +21,9 @@ def declared(by: User, **details: object) -> Incident:
 def test_the_first_report_is_kept_as_it_was(alice: User) -> None:
     incident = declared(alice, services=[factory.service("Checkout")])
 
-    triage.edit_incident(incident, services=[], by=alice, title="It is the database", symptoms="Slots are used up.")
+    triage.edit_incident(
+        incident, services=[], by=alice, at=AT, title="It is the database", symptoms="Slots are used up."
+    )
 
     incident.refresh_from_db()
     assert incident.title == "It is the database"
@@ -70,7 +72,7 @@ def test_a_reopened_incident_is_in_progress_again(alice: User) -> None:
     incident = declared(alice)
     triage.resolve(incident, by=alice, at=AT + timedelta(minutes=1))
 
-    triage.reopen(incident, by=alice, at=AT + timedelta(minutes=2))
+    triage.reopen(incident, reason="It is back.", by=alice, at=AT + timedelta(minutes=2))
 
     assert incident.is_in_progress
     assert incident.resolved_at is None

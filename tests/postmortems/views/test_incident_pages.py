@@ -146,17 +146,25 @@ class TestSuggestingWhileDeclaring:
 
 class TestSteps:
     def test_an_incident_goes_its_way(self, as_alice: Client) -> None:
-        incident = factory.incident()
+        incident = factory.incident(detected_at=factory.NOON)
 
-        for step, status in (("mitigate", "mitigated"), ("resolve", "resolved"), ("reopen", "investigating")):
-            answer = as_alice.post(reverse(f"incident_{step}", args=[incident.ref]))
+        way = {
+            "acknowledge": "investigating",
+            "mitigate": "mitigated",
+            "resolve": "resolved",
+            "close": "closed",
+            "reopen": "investigating",
+            "cancel": "cancelled",
+        }
+        for step, status in way.items():
+            answer = as_alice.post(reverse(f"incident_{step}", args=[incident.ref]), {"reason": "It is so."})
             incident.refresh_from_db()
             assert (answer.status_code, incident.status) == (302, status)
 
     def test_a_step_from_the_wrong_state_is_refused_in_words(self, as_alice: Client) -> None:
         incident = factory.incident()
 
-        answer = as_alice.post(reverse("incident_reopen", args=[incident.ref]), follow=True)
+        answer = as_alice.post(reverse("incident_reopen", args=[incident.ref]), {"reason": "It is back."})
 
         incident.refresh_from_db()
         assert incident.status == "open"

@@ -17,7 +17,10 @@ LISTS = [
     *("home", "incident_list", "postmortem_list", "fix_list", "action_list", "search", "account", "incident_new"),
     *("suggestion_quality", "glossary_list"),
 ]
-STEPS = ["incident_mitigate", "incident_resolve", "incident_reopen", "fix_outcome", "suggestion_verdict"]
+STEPS = [
+    *("incident_acknowledge", "incident_mitigate", "incident_resolve", "incident_command", "incident_join"),
+    *("incident_release", "fix_outcome", "suggestion_verdict"),
+]
 SECRET = "Keys of the vault were read"
 
 
@@ -42,7 +45,10 @@ def pages_of(rows: dict[str, Any]) -> list[str]:
     incident, postmortem, fix = rows["incident"], rows["postmortem"], rows["fix"]
     return [
         *(row.get_absolute_url() for row in (incident, postmortem, fix)),
-        reverse("incident_edit", args=[incident.ref]),
+        *(
+            reverse(f"incident_{name}", args=[incident.ref])
+            for name in ("edit", "update", "times", "close", "cancel", "reopen")
+        ),
     ]
 
 
@@ -265,7 +271,10 @@ def test_no_page_has_inline_scripts_or_styles(alice: User) -> None:
     client, incident = factory.signed_in(alice), factory.incident()
     addresses = [reverse(name) for name in LISTS] + [
         incident.get_absolute_url(),
-        reverse("incident_edit", args=[incident.ref]),
+        *(
+            reverse(f"incident_{name}", args=[incident.ref])
+            for name in ("edit", "update", "times", "close", "cancel", "reopen")
+        ),
     ]
 
     for address in addresses:

@@ -11,6 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from postmortems.models import Incident, Postmortem, Problem, SuggestionOpening, SuggestionRun, SuggestionVerdict, User
+from postmortems.workflows import responding
 from tests import factory
 from tests.postmortems.conftest import Learn
 from tests.postmortems.test_suggestions import NOW, POOL, REPORT, learn_all
@@ -320,8 +321,12 @@ def rich(count: int, learn: Learn) -> None:
 def test_the_panel_takes_as_many_queries_for_many_look_alikes_as_for_few(
     as_alice: Client, incident: Incident, learn: Learn, django_assert_max_num_queries: Any
 ) -> None:
+    for n in range(3):
+        responding.join(incident, by=factory.user(f"helper{n}"), at=NOW)
     for count in (2, 8):
         rich(count, learn)
+        dismissed = factory.postmortem(f"Not similar {count}", sections=POOL)
+        factory.verdict(incident, dismissed, "not_similar")
         as_alice.get(incident.get_absolute_url())  # reads the glossary, once for the process
         with django_assert_max_num_queries(12):
             as_alice.get(incident.get_absolute_url())
