@@ -173,6 +173,7 @@ def test_a_closed_account_stays_closed(client: Client, provider: Provider, alice
     come_back(client, provider)
 
     assert who_is_in(client) == ""
+    assert SocialAccount.objects.exists() == known  # nothing to come back by, should it be opened again
 
 
 def test_the_second_step_is_asked_for_all_the_same(client: Client, provider: Provider, alice: User) -> None:
