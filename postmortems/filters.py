@@ -15,6 +15,7 @@ from postmortems.models import (
     Incident,
     Kind,
     Postmortem,
+    Problem,
     Service,
     Severity,
     Tag,
@@ -67,6 +68,13 @@ class FixFilter(django_filters.FilterSet):
     kind = choice("Kind", Fix.Kind.choices)
     state = choice("State", Fix.State.choices)
     services = one_of("Service", Service.objects.all())
+
+
+class ProblemFilter(django_filters.FilterSet):
+    """By state and kind of cause."""
+
+    state = choice("State", Problem.State.choices)
+    cause_category = choice("Cause", CauseCategory.choices)
 
 
 class ActionItemFilter(django_filters.FilterSet):

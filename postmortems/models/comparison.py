@@ -19,6 +19,11 @@ class ComparisonQuerySet(models.QuerySet["Comparison"]):
     def undecided(self) -> Self:
         return self.filter(verdict=Comparison.Verdict.UNDECIDED)
 
+    def kept_apart(self, problem: Any) -> Self:
+        """Of a postmortem of this problem with one that shows the same and has another cause."""
+        of_this = Q(postmortem__problem=problem) | Q(earlier__problem=problem)
+        return self.filter(of_this, verdict=Comparison.Verdict.SAME_SYMPTOM).select_related("postmortem", "earlier")
+
     def ask(self, postmortem: Postmortem, earlier: Postmortem, *, at: datetime) -> "Comparison | None":
         """Ask how these two compare; None if it was asked before, from either side."""
         if self.filter(postmortem=earlier, earlier=postmortem).exists():

@@ -48,6 +48,17 @@ class PostmortemQuerySet(RestrictableQuerySet["Postmortem"]):
             return seen.none()
         return seen.filter(Q(owner=user) | Q(pk__in=self._pks(team__members=user)) | self.names(user))
 
+    def reviewable_by(self, user: Any) -> Self:
+        """Those whose review one may read: any unpublished one, later one's own and those that one reviewed."""
+        seen, mine = self.visible_to(user), self.model._default_manager.editable_by(user)
+        asked = Q(pk__in=self._pks(review_requests__reviewer=user))
+        return seen.filter(~Q(status__in=Postmortem.READABLE) | asked | Q(pk__in=mine.values("pk")))
+
+    def with_rights(self, user: Any) -> Self:
+        """Annotates `is_editable`: whether this user may edit it."""
+        mine = self.model._default_manager.editable_by(user)
+        return self.annotate(is_editable=Exists(mine.filter(pk=OuterRef("pk"))))
+
     def readable(self, at: str = "") -> Q:
         return Q(**{f"{at}visibility": Visibility.OPEN, f"{at}status__in": Postmortem.READABLE})
 

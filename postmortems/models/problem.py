@@ -4,7 +4,8 @@ from typing import Any, Self
 
 from django.apps import apps
 from django.db import models
-from django.db.models import Exists, OuterRef
+from django.db.models import Count, Exists, Max, OuterRef, Subquery
+from django.db.models.functions import Coalesce
 from django.urls import reverse
 
 from kb.errors import DomainError
@@ -43,6 +44,16 @@ class ProblemQuerySet(models.QuerySet["Problem"]):
         postmortems, fixes = _rows("Postmortem"), _rows("Fix")
         seen = Exists(postmortems.visible_to(user).filter(**of_this)) | Exists(fixes.visible_to(user).filter(**of_this))
         return self.filter(seen | ~(Exists(postmortems.filter(**of_this)) | Exists(fixes.filter(**of_this))))
+
+    def with_counts(self, user: Any) -> Self:
+        """Annotates `occurrences`, `last_on` and `known_fixes`: of what this reader may see."""
+        postmortems = _rows("Postmortem").visible_to(user).filter(problem=OuterRef("pk")).order_by().values("problem")
+        fixes = _rows("Fix").visible_to(user).filter(problem=OuterRef("pk")).order_by().values("problem")
+        return self.annotate(
+            occurrences=Coalesce(Subquery(postmortems.annotate(n=Count("pk")).values("n")), 0),
+            last_on=Subquery(postmortems.annotate(last=Max("occurred_on")).values("last")),
+            known_fixes=Coalesce(Subquery(fixes.annotate(n=Count("pk")).values("n")), 0),
+        )
 
     def unsolved(self) -> Self:
         return self.exclude(state=Problem.State.SOLVED)

@@ -2,20 +2,19 @@
 
 from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from postmortems import roles
 from postmortems.models.access import Visibility
+from postmortems.models.incident import Incident
 from postmortems.models.postmortem import Postmortem
 from postmortems.models.user import User
 from postmortems.roles import Role
 
 
 def readers_of(postmortem: Postmortem) -> QuerySet[User]:
-    """Everybody who may see it now, in one query for each of its restricted incidents and one for themselves."""
-    seeing = _seeing(postmortem)
-    for incident in postmortem.incidents.filter(visibility=Visibility.RESTRICTED):
-        seeing &= _named_by(incident)
+    """Everybody who may see it now."""
+    seeing = _seeing(postmortem) & ~Exists(_hidden_incidents(postmortem))
     return User.objects.filter(seeing | with_role(Role.ADMINISTRATOR), is_active=True).order_by("username")
 
 
@@ -42,3 +41,11 @@ def _seeing(postmortem: Postmortem) -> Q:
 def _named_by(row: Any) -> Q:
     of_teams = User.objects.filter(teams__in=row.shared_with.values("pk")).values("pk")
     return Q(pk__in=row.members.values("pk")) | Q(pk__in=of_teams)
+
+
+def _hidden_incidents(postmortem: Postmortem) -> QuerySet[Incident]:
+    """Of a query over users: its incidents that do not name the user."""
+    user, of_this = OuterRef(OuterRef("pk")), {"incident": OuterRef("pk")}
+    named = Exists(Incident.members.through.objects.filter(user=user, **of_this))
+    shared = Exists(Incident.shared_with.through.objects.filter(team__members=user, **of_this))
+    return Incident.objects.filter(~named, ~shared, postmortems=postmortem, visibility=Visibility.RESTRICTED)

@@ -129,6 +129,11 @@ class ReviewVerdict(models.Model):
     def __str__(self) -> str:
         return f"{self.get_decision_display()} by {self.reviewer}: {self.revision}"
 
+    @property
+    def answers(self) -> list[tuple[Question, str]]:
+        """Each question that was answered, with yes or no."""
+        return [(question, self.checklist[question.key]) for question in CHECKLIST if question.key in self.checklist]
+
 
 class CommentQuerySet(models.QuerySet["Comment"]):
     def visible_to(self, user: Any) -> Self:
@@ -146,6 +151,7 @@ class Comment(models.Model):
     revision = models.PositiveIntegerField(help_text="The number of the revision it was made on.")
     reply_to = models.ForeignKey("self", null=True, blank=True, on_delete=models.CASCADE, related_name="replies")
     body = models.TextField()
+    answers: list["Comment"]  # of a thread, where a page gathered them
     html = models.TextField(blank=True, editable=False)
     by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
     at = models.DateTimeField()

@@ -9,8 +9,9 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from postmortems.filters import PostmortemFilter
-from postmortems.models import ActionItem, Fix, ImportedFile, Incident, Postmortem
+from postmortems.models import ActionItem, AuditEvent, Comparison, Fix, ImportedFile, Incident, Postmortem
 from postmortems.views.permalinks import by_ref
+from postmortems.views.reviews import threads_of
 
 PER_PAGE = 25
 RELATED = 10
@@ -40,8 +41,21 @@ def postmortem_detail(request: HttpRequest, ref: str, slug: str = "") -> HttpRes
             "what_fixed_it": [t for t in written if t.key == "what_fixed_it" and t.body.strip() not in told],
             "sections": [text for text in written if text.key != "what_fixed_it"],
             "same_problem": _same_problem(postmortem, request.user),
+            **_life_of(postmortem, request.user),
         },
     )
+
+
+def _life_of(postmortem: Any, user: Any) -> dict[str, Any]:
+    """What its state adds to the page: remarks before it is published, then an open question, or why it is archived."""
+    if postmortem.status not in Postmortem.READABLE:
+        return {"threads": threads_of(postmortem)}
+    if postmortem.status == Postmortem.Status.ARCHIVED:
+        told = AuditEvent.objects.about(postmortem).filter(action="postmortem.archive").first()
+        return {"archived_because": told.reason if told else ""}
+    if postmortem.owner_id != user.pk:
+        return {}
+    return {"to_compare": Comparison.objects.visible_to(user).undecided().filter(postmortem=postmortem)}
 
 
 def _to_read(user: Any) -> Any:
@@ -55,7 +69,11 @@ def _to_read(user: Any) -> Any:
         Prefetch("incidents", Incident.objects.visible_to(user)),
         Prefetch("action_items", ActionItem.objects.visible_to(user).select_related("owner")),
     ]
-    rows = Postmortem.objects.visible_to(user).select_related("owner", "team", "problem", "imported_file")
+    rows = (
+        Postmortem.objects.visible_to(user)
+        .with_rights(user)
+        .select_related("owner", "team", "problem", "imported_file")
+    )
     return rows.defer("imported_file__text").prefetch_related(*with_it)
 
 

@@ -1,13 +1,17 @@
 """Problems: what several postmortems have in common, curated."""
 
-from datetime import datetime
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Prefetch, Q
+from django.utils import timezone
 
 from kb.errors import DomainError
 from postmortems import roles, search
-from postmortems.models import Fix, Postmortem, Problem
+from postmortems.models import Fix, FixUse, Incident, Postmortem, Problem
 from postmortems.workflows import auditing
 
 STEPS = {
@@ -19,6 +23,67 @@ STEPS = {
 
 class NotTogether(DomainError):
     """These two cannot be put together, or taken apart."""
+
+
+@dataclass(frozen=True)
+class Occurrence:
+    """One time that the problem showed itself: a postmortem with its incidents, or an incident that its fix ended."""
+
+    row: Postmortem | Incident
+    on: date | None
+    incidents: tuple[Incident, ...] = ()
+
+    @property
+    def is_postmortem(self) -> bool:
+        return isinstance(self.row, Postmortem)
+
+
+def occurrences(problem: Problem, *, user: Any) -> list[Occurrence]:
+    """Newest first, those without a date last: of what this reader may see."""
+    told_of = Prefetch("incidents", Incident.objects.visible_to(user))
+    postmortems = Postmortem.objects.visible_to(user).filter(problem=problem).prefetch_related(told_of)
+    rows = [Occurrence(row, row.occurred_on, tuple(row.incidents.all())) for row in postmortems]
+    told = {incident for row in rows for incident in row.incidents}
+    helped = FixUse.objects.filter(outcome=FixUse.Outcome.WORKED, fix__in=_fixes(problem, user))
+    others = Incident.objects.visible_to(user).filter(pk__in=helped.values("incident"))
+    rows += [Occurrence(row, timezone.localdate(row.started_at)) for row in others if row not in told]
+    return sorted(rows, key=lambda each: (each.on is None, -(each.on or date.min).toordinal(), -each.row.pk))
+
+
+@dataclass(frozen=True)
+class Picture:
+    """Occurrences on a line of time a hundred wide: (place, occurrence), and the years that it goes through."""
+
+    first: date
+    last: date
+    dots: tuple[tuple[str, Occurrence], ...]
+    years: tuple[tuple[str, int], ...]
+
+
+def picture_of(seen: Sequence[Occurrence]) -> Picture | None:
+    """None of what can be read at a glance anyway."""
+    dated = [(each.on, each) for each in seen if each.on]
+    days = [day for day, _ in dated]
+    if len(days) < 2 or min(days) == max(days):
+        return None
+    first, last = min(days), max(days)
+
+    def place(day: date) -> str:
+        return f"{3 + 94 * (day - first).days / (last - first).days:.2f}"
+
+    begins = [date(year, 1, 1) for year in range(first.year + 1, last.year + 1)]
+    dots = tuple((place(day), each) for day, each in dated)
+    return Picture(first, last, dots, tuple((place(day), day.year) for day in begins))
+
+
+def fixes_of(problem: Problem, *, user: Any) -> list[Any]:
+    """What helps with it, the best proven first: its own, and those of its postmortems."""
+    rows = _fixes(problem, user).with_track_record(user).order_by("pk")
+    return sorted(rows, key=lambda fix: (fix.state == Fix.State.RETIRED, -fix.worked, fix.made_worse, fix.pk))
+
+
+def _fixes(problem: Problem, user: Any) -> Any:
+    return Fix.objects.visible_to(user).filter(Q(problem=problem) | Q(postmortem__problem=problem))
 
 
 @transaction.atomic

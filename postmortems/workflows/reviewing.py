@@ -221,6 +221,7 @@ def comment(
     )
     where = "" if row.section == "" else f", {row.section_title.lower()}"
     _tell_of(row, f"{by} {'answers' if thread else 'comments'} on {postmortem.ref}{where}.", thread, by=by, at=at)
+    telling.tell_mentioned(body, before="", about=postmortem, by=by, at=at)
     auditing.record("postmortem.comment", on=postmortem, by=by, at=at, changes={"section": ("", row.section)})
     return row
 
