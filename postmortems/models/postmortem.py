@@ -22,6 +22,10 @@ class NotReady(DomainError):
     """The postmortem is in a state that this step does not start from, or something is still missing."""
 
 
+class NotNewest(DomainError):
+    """Somebody else has saved it since."""
+
+
 class PostmortemQuerySet(RestrictableQuerySet["Postmortem"]):
     def published(self) -> Self:
         return self.filter(status=Postmortem.Status.PUBLISHED)
@@ -152,6 +156,11 @@ class Postmortem(Indexed, Restrictable):
     def is_published(self) -> bool:
         return self.status == self.Status.PUBLISHED
 
+    @property
+    def is_unfinished(self) -> bool:
+        """Still to be published: its due date counts."""
+        return self.status not in self.READABLE
+
     def text_of(self, key: str) -> str:
         """The Markdown of one section; empty if it was not written."""
         return next((text.body for text in self.sections.all() if text.key == key), "")
@@ -165,6 +174,19 @@ class Postmortem(Indexed, Restrictable):
         """Set one section; the HTML is made now, once."""
         text, _ = SectionText.objects.update_or_create(postmortem=self, key=key, defaults={"body": body})
         return text
+
+    def describe(self, **fields: Any) -> None:
+        """Title, kind, severity and what else stands beside the sections."""
+        for name, value in fields.items():
+            setattr(self, name, value)
+        self.save(update_fields=[*fields, "updated_at"])
+
+    def take_number(self, number: int) -> None:
+        """The next revision. Of two who take the same number at once, one is refused."""
+        taken = Postmortem.objects.filter(pk=self.pk, revision=number - 1).update(revision=number)
+        self.refresh_from_db(fields=["revision"])
+        if not taken:
+            raise NotNewest(f"{self.ref} was saved by somebody else at the same moment. Save again.")
 
     def belong_to(self, problem: Problem | None) -> None:
         """It is one showing of this problem, and of no other."""

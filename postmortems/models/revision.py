@@ -1,6 +1,6 @@
 """What a postmortem said at each save, for good; and what somebody is still typing."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, NoReturn
 
 from django.conf import settings
@@ -22,29 +22,44 @@ class RevisionQuerySet(models.QuerySet["Revision"]):
     def update(self, **_fields: Any) -> NoReturn:
         raise Immutable("A revision cannot be changed.")
 
-    def first_of(self, postmortem: Postmortem, *, by: Any, at: datetime) -> "Revision":
+    def numbered(self, number: int) -> "Revision | None":
+        return self.filter(number=number).first()
+
+    def after(self, number: int) -> "RevisionQuerySet":
+        return self.filter(number__gt=number)
+
+    def first_of(self, postmortem: Postmortem, *, by: Any, at: datetime, note: str = "") -> "Revision":
         """The newest revision; where there is none yet, revision 1 is made of the present state."""
         if Postmortem.objects.filter(pk=postmortem.pk, revision=0).update(revision=1):
-            self.create(postmortem=postmortem, number=1, content=content_of(postmortem), by=by, at=at)
+            content = content_of(postmortem)
+            self.create(postmortem=postmortem, number=1, content=content, by=by, at=at, note=note)
         postmortem.refresh_from_db(fields=["revision"])
         return self.get(postmortem=postmortem, number=postmortem.revision)
 
 
 def content_of(postmortem: Postmortem) -> dict[str, Any]:
-    """The whole text as it stands now, as plain values."""
+    """What people write of it, as plain values: from this row and the rows that hang on it, as they are now."""
+    return texts_of(postmortem) | {"timeline": [moment_of(entry) for entry in postmortem.timeline.all()]}
+
+
+def texts_of(postmortem: Postmortem) -> dict[str, Any]:
+    """The content without its timeline: what the editor shows. Empty is `""`, never None."""
     plain = ("title", "kind", "severity", "environment", "cause_category", "source_url")
     moments = ("occurred_on", "started_at", "ended_at")
     return {
         **{name: getattr(postmortem, name) for name in plain},
-        **{name: value and value.isoformat() for name in moments for value in [getattr(postmortem, name)]},
+        **{name: value.isoformat() if value else "" for name in moments for value in [getattr(postmortem, name)]},
+        "owner": postmortem.owner.get_username() if postmortem.owner else "",
         "sections": {text.key: text.body for text in postmortem.sections_in_order()},
-        "services": [service.slug for service in postmortem.services.all()],
-        "tags": [tag.name for tag in postmortem.tags.all()],
-        "timeline": [
-            {"at": entry.at.isoformat(), "kind": entry.kind, "text": entry.text, "evidence_url": entry.evidence_url}
-            for entry in postmortem.timeline.all()
-        ],
+        "services": sorted(service.slug for service in postmortem.services.all()),
+        "tags": sorted(tag.name for tag in postmortem.tags.all()),
     }
+
+
+def moment_of(entry: Any) -> dict[str, str]:
+    """A row of the timeline as a plain value."""
+    at = entry.at.astimezone(UTC).isoformat()
+    return {"at": at, "kind": entry.kind, "text": entry.text, "evidence_url": entry.evidence_url}
 
 
 class Revision(models.Model):
@@ -75,9 +90,23 @@ class Revision(models.Model):
         super().save(*args, **kwargs)
 
 
+class NotKept(DomainError):
+    """Another window of the same person keeps its own unsaved text."""
+
+
 class WorkingCopyQuerySet(models.QuerySet["WorkingCopy"]):
     def of(self, postmortem: Postmortem, user: Any) -> "WorkingCopy | None":
         return self.filter(postmortem=postmortem, user=user).first()
+
+    def keep(self, *, known: str, postmortem: Postmortem, user: Any, **values: Any) -> "WorkingCopy":
+        """What is typed now. `known`: the `mark` of the copy that it goes on from; a newer one is never overwritten."""
+        mine = self.filter(postmortem=postmortem, user=user)
+        there = mine.first()
+        if there is None:
+            return self.create(postmortem=postmortem, user=user, **values)
+        if there.mark != known or not mine.filter(saved_at=there.saved_at).update(**values):
+            raise NotKept("You have other unsaved text of this postmortem, from another window or an earlier visit.")
+        return mine.get()
 
 
 class WorkingCopy(models.Model):
@@ -99,3 +128,8 @@ class WorkingCopy(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user} on {self.postmortem.ref}"
+
+    @property
+    def mark(self) -> str:
+        """Tells this state of it from an earlier and a later one."""
+        return self.saved_at.isoformat()

@@ -1,9 +1,11 @@
 """What a new postmortem starts with, and when one is due: data that administrators edit."""
 
 from collections.abc import Sequence
+from datetime import date, timedelta
 
 from django.db import models
 from django.db.models import Q
+from django.utils import timezone
 
 from postmortems import sections
 from postmortems.models.incident import Incident, Kind, Severity
@@ -14,9 +16,9 @@ REQUIRED = ("summary", "impact", "contributing_factors", "what_fixed_it")
 
 class PostmortemTemplateQuerySet(models.QuerySet["PostmortemTemplate"]):
     def closest_to(self, *, kind: str, severity: str) -> "PostmortemTemplate | None":
-        """For this kind and severity; else for the kind; else for the severity; else for all."""
-        fitting = self.filter(kind__in=("", kind), severity__in=("", severity))
-        return max(fitting, key=lambda each: (bool(each.kind), bool(each.severity)), default=None)
+        """For this kind and severity; else for the kind; else for the severity; else for all. None if there is no row."""
+        fitting = self.filter(kind__in={"", kind}, severity__in={"", severity}).order_by("-kind", "-severity")
+        return fitting.prefetch_related("sections").first()
 
     def required_keys(self, *, kind: str, severity: str) -> Sequence[str]:
         """The sections that are to be written before a review is asked for."""
@@ -93,3 +95,10 @@ class PostmortemPolicy(models.Model):
     def __str__(self) -> str:
         required = f"within {self.days_until_due} days" if self.is_required else "not required"
         return f"{self.get_severity_display()} {self.get_kind_display()}: {required}"
+
+    def due_on(self, incident: Incident) -> date | None:
+        """By when, in the site's time zone; None while it is not over."""
+        if incident.resolved_at is None:
+            return None
+        resolved_on = timezone.localdate(incident.resolved_at, timezone.get_default_timezone())
+        return resolved_on + timedelta(days=self.days_until_due)

@@ -161,7 +161,9 @@ DOUBLE: dict[str, Callable[[], list[models.Model]]] = {
         PostmortemTemplate(name="Severe", kind="exercise", severity="sev1"),
     ],
     "one_template_section_per_key": lambda: two(
-        TemplateSection, template=PostmortemTemplate.objects.create(name="Drill", kind="exercise"), key="summary"
+        TemplateSection,
+        template=PostmortemTemplate.objects.create(name="Drill", kind="exercise", severity="sev4"),
+        key="summary",
     ),
     "one_policy_per_severity_and_kind": lambda: two(
         PostmortemPolicy, severity="sev1", kind="exercise", is_required=True
