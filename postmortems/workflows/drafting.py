@@ -17,13 +17,14 @@ from postmortems.models import (
     Postmortem,
     PostmortemPolicy,
     PostmortemTemplate,
+    Revision,
     Service,
     Team,
     TimelineEntry,
     Visibility,
 )
 from postmortems.roles import require
-from postmortems.workflows import auditing, writing
+from postmortems.workflows import auditing
 
 TRIED = (
     (FixUse.Outcome.WORKED, "What worked:"),
@@ -49,7 +50,7 @@ def draft_from(incident: Incident, *, by: Any, at: datetime) -> Postmortem:
         over = "was cancelled" if incident.status == Incident.Status.CANCELLED else "is not over yet: resolve it first"
         raise NotOver(f"{incident.ref} {over}. A postmortem looks back at what happened.")
     postmortem = _carry_over(incident, by)
-    template = PostmortemTemplate.objects.closest(incident.kind, incident.severity)
+    template = PostmortemTemplate.objects.closest_to(kind=incident.kind, severity=incident.severity)
     _begin_with(postmortem, template, known=_texts(incident, by))
     _finish(postmortem, by=by, at=at, note=f"Drafted from {incident.ref}.")
     return postmortem
@@ -79,7 +80,7 @@ def begin(
         visibility=Visibility.RESTRICTED if kind == Kind.SECURITY else Visibility.OPEN,
     )
     postmortem.services.set(known)
-    _begin_with(postmortem, PostmortemTemplate.objects.closest(kind, severity), known={})
+    _begin_with(postmortem, PostmortemTemplate.objects.closest_to(kind=kind, severity=severity), known={})
     _finish(postmortem, by=by, at=at, note="Begun.")
     return postmortem
 
@@ -139,7 +140,7 @@ def _begin_with(postmortem: Postmortem, template: PostmortemTemplate | None, *, 
 def _finish(postmortem: Postmortem, *, by: Any, at: datetime, note: str) -> None:
     if by is not None:
         postmortem.members.add(by)
-    writing.first_revision(postmortem, by=by, at=at, note=note)
+    Revision.objects.first_of(postmortem, by=by, at=at, note=note)
     auditing.record("postmortem.draft", on=postmortem, by=by, at=at, reason=note)
     search.changed(postmortem)
 

@@ -1,4 +1,4 @@
-"""The content of a postmortem as one plain value: taken from its rows, written back, merged, and put into words."""
+"""The content of a postmortem as one plain value: written back to its rows, merged, and put into words."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -20,6 +20,7 @@ from postmortems.models import (
     TimelineEntry,
     User,
 )
+from postmortems.models.revision import moment_of
 
 Content = dict[str, Any]
 FACTS = {
@@ -28,8 +29,12 @@ FACTS = {
     "environment": "Environment",
     "cause_category": "Cause",
     "occurred_on": "Occurred on",
+    "started_at": "Started",
+    "ended_at": "Ended",
+    "source_url": "Source",
     "owner": "Owner",
 }
+MOMENTS = ("started_at", "ended_at")
 NAMES = {"services": "Services", "tags": "Tags"}
 WORDS = {
     "kind": dict(Kind.choices),
@@ -37,26 +42,6 @@ WORDS = {
     "environment": dict(Environment.choices),
     "cause_category": dict(CauseCategory.choices),
 }
-
-
-def content_of(postmortem: Postmortem) -> Content:
-    """What people write of it, from the rows as they are now."""
-    now = Postmortem.objects.select_related("owner").get(pk=postmortem.pk)
-    facts: Content = {name: getattr(now, name) for name in ("title", "kind", "severity", "environment")}
-    return facts | {
-        "cause_category": now.cause_category,
-        "occurred_on": now.occurred_on.isoformat() if now.occurred_on else "",
-        "owner": now.owner.get_username() if now.owner else "",
-        "services": sorted(now.services.values_list("slug", flat=True)),
-        "tags": sorted(now.tags.values_list("name", flat=True)),
-        "sections": dict(now.sections.exclude(body="").order_by("key").values_list("key", "body")),
-        "timeline": [_moment(entry) for entry in now.timeline.all()],
-    }
-
-
-def _moment(entry: TimelineEntry) -> dict[str, str]:
-    at = entry.at.astimezone(UTC).isoformat()
-    return {"at": at, "kind": entry.kind, "text": entry.text, "evidence_url": entry.evidence_url}
 
 
 def write(postmortem: Postmortem, content: Content, *, instead_of: Content) -> None:
@@ -81,13 +66,15 @@ def _value(name: str, value: str) -> Any:
         return User.objects.filter(username=value).first()
     if name == "occurred_on":
         return date.fromisoformat(value) if value else None
+    if name in MOMENTS:
+        return parse_datetime(value) if value else None
     return value
 
 
 def _write_timeline(postmortem: Postmortem, wanted: Iterable[Mapping[str, str]]) -> None:
     missing = list(wanted)
     for entry in postmortem.timeline.all():
-        if (moment := _moment(entry)) in missing:
+        if (moment := moment_of(entry)) in missing:
             missing.remove(moment)
         else:
             entry.delete()
@@ -124,7 +111,7 @@ def merge(base: Content, mine: Content, theirs: Content) -> Merged:
     content = dict(theirs)
     collisions: list[Collision] = []
     for name in ("title", *FACTS):
-        content[name] = _merged_fact(name, base.get(name, ""), mine[name], theirs[name], collisions)
+        content[name] = _merged_fact(name, base.get(name, ""), mine.get(name, ""), theirs[name], collisions)
     for name in NAMES:
         content[name] = _merged_names(base.get(name, []), mine[name], theirs[name])
     content["timeline"] = _merged_moments(base.get("timeline", []), mine["timeline"], theirs["timeline"])
@@ -194,9 +181,12 @@ def _parts(content: Content) -> list[tuple[str, str]]:
 
 
 def _in_words(name: str, value: str) -> str:
-    return str(WORDS.get(name, {}).get(value, value))
+    return _moment(value) if value and name in MOMENTS else str(WORDS.get(name, {}).get(value, value))
+
+
+def _moment(value: str) -> str:
+    return f"{datetime.fromisoformat(value).astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def _line(moment: Mapping[str, str]) -> str:
-    at = datetime.fromisoformat(moment["at"]).astimezone(UTC)
-    return " ".join(filter(None, [f"{at:%Y-%m-%d %H:%M} UTC", moment["text"], moment["evidence_url"]]))
+    return " ".join(filter(None, [_moment(moment["at"]), moment["text"], moment["evidence_url"]]))

@@ -11,7 +11,7 @@ from kb.errors import DomainError
 from postmortems import search
 from postmortems.models import Postmortem, Revision, WorkingCopy
 from postmortems.models.postmortem import NotNewest
-from postmortems.models.revision import RevisionQuerySet
+from postmortems.models.revision import RevisionQuerySet, content_of
 from postmortems.roles import NotAllowed, require
 from postmortems.workflows import auditing, snapshots
 from postmortems.workflows.snapshots import Content, Merged
@@ -39,6 +39,16 @@ class Saved:
     message: str
 
 
+def require_editor(postmortem: Postmortem, by: Any) -> None:
+    """Refuses with a `NotAllowed`, for somebody who may see it."""
+    require(by, "write")
+    if by is not None and not Postmortem.objects.editable_by(by).filter(pk=postmortem.pk).exists():
+        whom = postmortem.owner or postmortem.team or "an administrator"
+        raise NotAllowed(
+            f"{postmortem.ref} is edited by its owner, their team and those it is shared with. Ask {whom}."
+        )
+
+
 def save(
     postmortem: Postmortem, *, changes: Mapping[str, Any], base: int, by: Any, at: datetime, note: str = ""
 ) -> Saved:
@@ -46,46 +56,47 @@ def save(
 
     `changes`: parts of a content (see `snapshots`), of `sections` those that were edited. Refuses with a `Conflict`.
     """
-    _require(postmortem, by)
-    _catch_up(postmortem, at=at)
-    with transaction.atomic():
-        now = _lock(postmortem)
-        started_from = _content_of_revision(postmortem, base)
-        merged = snapshots.merge(started_from, _with(started_from, changes), now)
-        others = _others(postmortem, base, by) if merged.theirs else ""
-        if merged.collisions:
-            raise Conflict(merged, postmortem.revision, others)
-        if merged.content == now:
-            return Saved(None, "Nothing was changed.")
-        revision = _write(postmortem, merged.content, now, by=by, at=at, note=note)
+    require_editor(postmortem, by)
+    saved = _save(postmortem, changes, base, by=by, at=at, note=note)
+    if isinstance(saved, Conflict):
+        raise saved
+    return saved
+
+
+@transaction.atomic
+def _save(
+    postmortem: Postmortem, changes: Mapping[str, Any], base: int, *, by: Any, at: datetime, note: str
+) -> Saved | Conflict:
+    # A conflict is returned, not raised: what was there has become a revision, for the next try to start from.
+    now = _lock(postmortem, at=at)
+    started_from = _content_of_revision(postmortem, base)
+    merged = snapshots.merge(started_from, _with(started_from, changes), now)
+    others = _others(postmortem, base, by) if merged.theirs else ""
+    if merged.collisions:
+        return Conflict(merged, postmortem.revision, others)
+    if merged.content == now:
+        return Saved(None, "Nothing was changed.")
+    revision = _write(postmortem, merged.content, now, by=by, at=at, note=note)
     meanwhile = f" {others} changed {', '.join(merged.theirs)} meanwhile: both are kept." if merged.theirs else ""
     return Saved(revision, f"Saved as revision {revision.number}.{meanwhile}")
 
 
+@transaction.atomic
 def restore(revision: Revision, *, newest: int, by: Any, at: datetime) -> Revision:
     """The text of an old revision, as a new one. Who owns it now stays its owner.
 
     `newest`: the revision that was the newest for whoever decided this.
     """
     postmortem = revision.postmortem
-    _require(postmortem, by)
-    _catch_up(postmortem, at=at)
-    with transaction.atomic():
-        now = _lock(postmortem)
-        if postmortem.revision != newest:
-            raise NotNewest(f"{postmortem.ref} is at revision {postmortem.revision} by now. Look at it first.")
-        content = {**now, **revision.content, "owner": now["owner"]}
-        if content == now:
-            raise NotNewest(f"The text already is that of revision {revision.number}.")
-        note = f"Restored revision {revision.number}."
-        return _write(postmortem, content, now, by=by, at=at, note=note)
-
-
-def first_revision(postmortem: Postmortem, *, by: Any, at: datetime, note: str) -> Revision:
-    """What a new postmortem begins with."""
-    postmortem.take_number(1)
-    content = snapshots.content_of(postmortem)
-    return Revision.objects.create(postmortem=postmortem, number=1, content=content, by=by, at=at, note=note)
+    require_editor(postmortem, by)
+    now = _lock(postmortem, at=at)
+    if postmortem.revision != newest:
+        raise NotNewest(f"{postmortem.ref} is at revision {postmortem.revision} by now. Look at it first.")
+    content = {**now, **revision.content, "owner": now["owner"]}
+    if content == now:
+        raise NotNewest(f"The text already is that of revision {revision.number}.")
+    note = f"Restored revision {revision.number}."
+    return _write(postmortem, content, now, by=by, at=at, note=note)
 
 
 def keep_working_copy(
@@ -104,31 +115,19 @@ def discard_working_copy(postmortem: Postmortem, *, by: Any, known: str = "") ->
         copy.delete()
 
 
-def _require(postmortem: Postmortem, by: Any) -> None:
-    require(by, "write")
-    if by is not None and not Postmortem.objects.editable_by(by).filter(pk=postmortem.pk).exists():
-        raise NotAllowed("Its owner, her team, and those it is shared with edit this postmortem.")
+def _lock(postmortem: Postmortem, *, at: datetime) -> Content:
+    """One writer at a time from here to the commit. What the rows say now, as a revision too.
 
-
-@transaction.atomic
-def _catch_up(postmortem: Postmortem, *, at: datetime) -> None:
-    """Make what is there now a revision, if it is none: it can then be gone back to, and merged with.
-
-    Rows may be older than revisions, and imports and the admin change them without one.
+    Rows may be older than revisions, and imports and the admin change them without one: it can then be gone back to.
     """
-    now = _lock(postmortem)
+    postmortem.refresh_from_db(from_queryset=Postmortem.objects.select_for_update())
+    now = content_of(postmortem)
     newest = _revisions(postmortem).numbered(postmortem.revision)
     if newest is None:
-        first_revision(postmortem, by=None, at=at, note=BEFORE)
+        Revision.objects.first_of(postmortem, by=None, at=at, note=BEFORE)
     elif newest.content != now:
         _append(postmortem, now, by=None, at=at, note=ELSEWHERE)
-
-
-def _lock(postmortem: Postmortem) -> Content:
-    """One writer at a time from here to the commit. What the rows say now."""
-    Postmortem.objects.select_for_update().get(pk=postmortem.pk)
-    postmortem.refresh_from_db()
-    return snapshots.content_of(postmortem)
+    return now
 
 
 def _revisions(postmortem: Postmortem) -> RevisionQuerySet:
@@ -152,9 +151,9 @@ def _with(started_from: Content, changes: Mapping[str, Any]) -> Content:
 
 def _write(postmortem: Postmortem, content: Content, now: Content, *, by: Any, at: datetime, note: str) -> Revision:
     snapshots.write(postmortem, content, instead_of=now)
-    written = snapshots.content_of(postmortem)  # a tag goes by the name it is known by, a service may be gone
+    written = content_of(postmortem)  # a tag goes by the name it is known by, a service may be gone
     revision = _append(postmortem, written, by=by, at=at, note=note)
-    postmortem.text_changed()
+    postmortem.needs_fresh_review()
     parts = ", ".join(snapshots.changed_labels(now, written))
     changes = {"revision": (revision.number - 1, revision.number), "changed": ("", parts)}
     auditing.record("postmortem.edit", on=postmortem, by=by, at=at, reason=note, changes=changes)

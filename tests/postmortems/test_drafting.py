@@ -156,9 +156,9 @@ class TestDueDate:
 
 class TestTemplates:
     def test_the_closest_is_taken(self) -> None:
-        closest = PostmortemTemplate.objects.closest
+        closest_to = PostmortemTemplate.objects.closest_to
         names = [
-            getattr(closest(kind, severity), "name", None)
+            getattr(closest_to(kind=kind, severity=severity), "name", None)
             for kind, severity in (
                 *(("service", "sev3"), ("service", "sev1"), ("security", "sev1"), ("near_miss", "")),
                 ("exercise", "sev4"),

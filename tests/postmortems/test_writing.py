@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import random
+import sqlite3
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +16,9 @@ from pytest_django import Settings
 
 from postmortems.models import AuditEvent, Postmortem, Revision, TimelineEntry, User, WorkingCopy
 from postmortems.models.postmortem import NotNewest
-from postmortems.models.revision import NotKept
+from postmortems.models.revision import NotKept, content_of
 from postmortems.roles import NotAllowed
-from postmortems.workflows import snapshots, writing
+from postmortems.workflows import writing
 from tests import factory
 from tests.factory import NOON
 
@@ -34,7 +36,7 @@ def draft(alice: User, bob: User) -> Postmortem:
         sections={"summary": "First line.\nSecond line.\nThird line.", "impact": "Orders failed."},
     )
     postmortem.members.add(alice, bob)
-    writing.first_revision(postmortem, by=alice, at=NOON, note="Begun.")
+    Revision.objects.first_of(postmortem, by=alice, at=NOON, note="Begun.")
     return postmortem
 
 
@@ -52,7 +54,7 @@ class TestSaving:
 
         assert saved.revision is not None and saved.message == "Saved as revision 2."
         assert (draft.revision, saved.revision.note, saved.revision.by) == (2, "Impact is known", alice)
-        assert saved.revision.content == snapshots.content_of(draft)
+        assert saved.revision.content == content_of(draft)
         assert saved.revision.content["sections"]["impact"] == "9 % of orders."
         assert saved.revision.content["tags"] == ["dns"] and saved.revision.content["services"] == ["checkout"]
         assert texts(draft)["impact"] == "9 % of orders."
@@ -165,7 +167,7 @@ class TestTwoPeople:
 
         save(draft, alice, base=2, tags=["cache"], services=[])
 
-        now = snapshots.content_of(draft)
+        now = content_of(draft)
         assert now["tags"] == ["cache", "tls"] and now["services"] == ["ledger"]
 
     def test_moments_of_the_timeline_are_merged(self, alice: User, bob: User, draft: Postmortem) -> None:
@@ -188,7 +190,8 @@ class TestRestoring:
 
         restored = writing.restore(old, newest=draft.revision, by=alice, at=NOON)
 
-        now = snapshots.content_of(draft)
+        draft.refresh_from_db()
+        now = content_of(draft)
         assert now == restored.content == {**old.content, "owner": "bob"}
         assert [entry.text for entry in draft.timeline.all()] == ["Paged"]
         assert restored.note == "Restored revision 2."
@@ -200,7 +203,7 @@ class TestRestoring:
         with pytest.raises(NotNewest):
             writing.restore(Revision.objects.get(postmortem=draft, number=1), newest=2, by=alice, at=NOON)
 
-        assert snapshots.content_of(draft)["title"] == "Third"
+        assert content_of(draft)["title"] == "Third"
 
 
 class TestWorkingCopy:
@@ -241,7 +244,7 @@ def keep(draft: Postmortem, by: User, title: str, *, known: str, minutes: int = 
 
 
 class Editor:
-    """One person with a page open: reads, types into some section, saves, and resolves what collides by keeping both."""
+    """One person with a page open: reads, types into a section, saves, and resolves what collides by keeping both."""
 
     def __init__(self, who: User, seed: int) -> None:
         self.who = who
@@ -290,7 +293,7 @@ def check(draft: Postmortem, *editors: Editor) -> None:
     assert accepted + sum(e.conflicts for e in editors) == sum(e.attempts for e in editors)
     assert numbers == list(range(1, accepted + 2)) and draft.revision == accepted + 1
     newest = Revision.objects.get(postmortem=draft, number=draft.revision)
-    assert newest.content == snapshots.content_of(draft)
+    assert newest.content == content_of(draft)
     # No word of any accepted save is gone: nobody here takes anything out.
     assert all(word in str(newest.content["sections"]) for editor in editors for word in editor.words)
 
@@ -306,10 +309,10 @@ def test_two_hundred_schedules_of_two_editors_lose_nothing(
         for key in ("summary", "impact"):
             draft.write(key, "One.\nTwo.\nThree.\nFour.")
         draft.refresh_from_db()
-        writing.first_revision(draft, by=alice, at=NOON, note="")
+        Revision.objects.first_of(draft, by=alice, at=NOON, note="")
         schedule = random.Random(seed)
         editors = [Editor(alice, seed), Editor(bob, -seed - 1)]
-        steps = {editor: iter(["open", "type", "save", "save"] * 2) for editor in editors}
+        steps = {editor: iter(["open", "type", "save", "save"] * schedule.choice([1, 1, 1, 2])) for editor in editors}
         while steps:
             editor = schedule.choice(list(steps))
             step = next(steps[editor], None)
@@ -327,18 +330,58 @@ def test_two_hundred_schedules_of_two_editors_lose_nothing(
     assert collided, "these schedules try nothing"
 
 
-@pytest.fixture
-def database(transactional_db: None, tmp_path: Path, settings: Settings) -> Iterator[Any]:
-    """For threads: each opens its own connection. SQLite's tests run in memory, where there is no waiting: a file then."""
-    settings.DATA_DIR = tmp_path
-    settings.SEARCH_URL = "memory:"
-    if connection.vendor != "sqlite":
-        yield connections.create_connection
-        return
-    yield lambda alias: _on_file(alias, tmp_path / "threads.sqlite3")
+def test_threads_of_their_own_lose_nothing_either(
+    transactional_db: None, tmp_path: Path, settings: Settings, alice: User, bob: User, draft: Postmortem
+) -> None:
+    settings.DATA_DIR, settings.SEARCH_URL = tmp_path, "memory:"
+    copy = tmp_path / "threads.sqlite3" if connection.vendor == "sqlite" else None
+    if copy:  # SQLite's tests run in memory, where connections do not wait for each other
+        with sqlite3.connect(copy) as file:
+            connection.ensure_connection()
+            connection.connection.backup(file)
+        file.close()
+    editors, failures = [Editor(alice, 1), Editor(bob, 2)], list[BaseException]()
+
+    def work(editor: Editor) -> None:
+        connections["default"] = on_file(copy) if copy else connections["default"]
+        try:
+            for _ in range(6):
+                editor.open(draft)
+                editor.type()
+                while editor.word not in editor.words:
+                    editor.save(Postmortem.objects.get(pk=draft.pk))
+        except BaseException as failure:
+            failures.append(failure)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=work, args=(editor,)) for editor in editors]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert failures == []
+    with here(copy):
+        check(draft, *editors)
 
 
-def _on_file(alias: str, path: Path) -> Any:
-    mine = connections.create_connection(alias)
+def on_file(path: Path) -> Any:
+    mine = connections.create_connection("default")
     mine.settings_dict = {**mine.settings_dict, "NAME": str(path)}
     return mine
+
+
+@contextmanager
+def here(copy: Path | None) -> Iterator[None]:
+    """The main thread looks into the same file."""
+    if copy is None:
+        yield
+        return
+    before = connections["default"]
+    connections["default"] = on_file(copy)
+    try:
+        yield
+    finally:
+        connections["default"].close()
+        connections["default"] = before

@@ -102,7 +102,7 @@ def fill(apps, schema_editor):
 class Migration(migrations.Migration):
 
     dependencies = [
-        ("postmortems", "0008_invitation"),
+        ("postmortems", "0011_comparison_may_be_undecided"),
     ]
 
     operations = [
