@@ -10,7 +10,8 @@ from django.http import QueryDict
 from django.utils import timezone
 
 from kb import markdown
-from postmortems import sections
+from postmortems import blameless, sections
+from postmortems.blameless import Hint
 from postmortems.models import (
     CauseCategory,
     Environment,
@@ -96,6 +97,10 @@ class Part:
     is_required: bool
     is_folded: bool
     field: forms.BoundField
+
+    @property
+    def hints(self) -> list[Hint]:
+        return blameless.hints(str(self.field.value() or ""))
 
 
 class SectionField(forms.CharField):

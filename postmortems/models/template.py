@@ -16,7 +16,7 @@ REQUIRED = ("summary", "impact", "contributing_factors", "what_fixed_it")
 
 class PostmortemTemplateQuerySet(models.QuerySet["PostmortemTemplate"]):
     def closest_to(self, *, kind: str, severity: str) -> "PostmortemTemplate | None":
-        """For this kind and severity; else for the kind; else for the severity; else for all. None if there is no row."""
+        """For this kind and severity; else for the kind; else for the severity; else for all. None: no row fits."""
         fitting = self.filter(kind__in={"", kind}, severity__in={"", severity}).order_by("-kind", "-severity")
         return fitting.prefetch_related("sections").first()
 

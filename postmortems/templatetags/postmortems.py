@@ -99,8 +99,8 @@ def waiting(since: datetime) -> str:
 
 
 @register.simple_tag
-def due(item: ActionItem, today: date | None = None) -> str:
-    """How an unfinished item stands to its date. What is finished is neither early nor late."""
+def due(item: ActionItem | Postmortem, today: date | None = None) -> str:
+    """How what is unfinished, an action item or a postmortem, stands to its date; what is finished is never late."""
     if item.due_on is None or not item.is_unfinished:
         return ""
     days = (item.due_on - (today or timezone.localdate())).days

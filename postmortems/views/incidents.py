@@ -15,7 +15,7 @@ from kb.errors import DomainError
 from postmortems import roles, suggestions
 from postmortems.filters import IncidentFilter
 from postmortems.forms import DeclareForm, EditForm, OutcomeForm, initial_of
-from postmortems.models import Fix, Incident, TimelineEntry
+from postmortems.models import Fix, Incident, PostmortemPolicy, TimelineEntry
 from postmortems.search import reading
 from postmortems.views import crew
 from postmortems.views.permalinks import by_ref
@@ -87,8 +87,16 @@ def incident_detail(request: HttpRequest, ref: str, slug: str = "") -> HttpRespo
             "uses": {use.fix_id: use for use in incident.fix_uses.all()},
             "form": OutcomeForm(fixes=Fix.objects.none()),
             **crew.context(request, incident),
+            **_wanted(incident),
         },
     )
+
+
+def _wanted(incident: Incident) -> dict[str, Any]:
+    """What the policy says of a postmortem that is not begun yet."""
+    begun = not incident.is_over or list(incident.postmortems.all())
+    policy = None if begun else PostmortemPolicy.objects.for_incident(incident)
+    return {"policy": policy, "due_on": policy.due_on(incident) if policy else None}
 
 
 def _to_read(user: Any) -> Any:

@@ -8,7 +8,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from kb import markdown, text_diff
 from kb.errors import DomainError
-from postmortems import sections
+from postmortems import blameless, sections
 from postmortems.models import Incident, Postmortem, WorkingCopy
 from postmortems.models.revision import NotKept, texts_of
 from postmortems.views.permalinks import by_ref
@@ -128,7 +128,8 @@ def postmortem_preview(request: HttpRequest, ref: str, key: str) -> HttpResponse
     _to_edit(request, ref)
     if key not in sections.BY_KEY:
         raise Http404("No such section.")
-    return render(request, "postmortems/_preview.html", {"html": _formatted(request.POST.get(PREFIX + key, ""))})
+    text = request.POST.get(PREFIX + key, "")
+    return render(request, "postmortems/_preview.html", {"html": _formatted(text), "hints": blameless.hints(text)})
 
 
 def _previews(form: EditorForm) -> dict[str, str]:
