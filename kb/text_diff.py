@@ -13,7 +13,7 @@ from typing import Literal
 
 MOST_PAIRS = 300_000  # equal pairs that difflib may look at again and again: about a tenth of a second each time
 MOST_TOKENS = 20_000
-WORD = re.compile(r"\w+\s*|[^\w\s]\s*|\s+")
+WORD = re.compile(r"\s*\w+|\s*[^\w\s]|\s+")  # with the space before it: what is added at an end changes nothing else
 Kind = Literal["same", "gone", "new"]
 
 

@@ -40,7 +40,7 @@ class DayInput(forms.DateInput):
         super().__init__(format="%Y-%m-%d")
 
 
-def _services() -> forms.ModelMultipleChoiceField[Service]:
+def _services() -> "forms.ModelMultipleChoiceField[Service]":
     return forms.ModelMultipleChoiceField(
         queryset=Service.objects.none(),
         to_field_name="slug",

@@ -92,10 +92,10 @@ def incident_detail(request: HttpRequest, ref: str, slug: str = "") -> HttpRespo
     )
 
 
-def _wanted(incident: Incident) -> dict[str, Any]:
+def _wanted(incident: Any) -> dict[str, Any]:
     """What the policy says of a postmortem that is not begun yet."""
-    begun = not incident.is_over or list(incident.postmortems.all())
-    policy = None if begun else PostmortemPolicy.objects.for_incident(incident)
+    begun = bool(incident.told_by)
+    policy = None if begun or not incident.is_over else PostmortemPolicy.objects.for_incident(incident)
     return {"policy": policy, "due_on": policy.due_on(incident) if policy else None}
 
 

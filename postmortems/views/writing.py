@@ -71,7 +71,7 @@ def _posted(request: HttpRequest, postmortem: Postmortem) -> HttpResponse:
         return _page(request, postmortem, form, changed=True, status=422)
     me, data = request.user, form.cleaned_data
     try:
-        saved = writing.save(
+        saved = writing.save_revision(
             postmortem, changes=form.changes(), base=data["base"], by=me, at=timezone.now(), note=data["note"]
         )
     except writing.Conflict as conflict:

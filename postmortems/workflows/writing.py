@@ -49,7 +49,7 @@ def require_editor(postmortem: Postmortem, by: Any) -> None:
         )
 
 
-def save(
+def save_revision(
     postmortem: Postmortem, *, changes: Mapping[str, Any], base: int, by: Any, at: datetime, note: str = ""
 ) -> Saved:
     """A new revision with these changes to revision `base`. What somebody else saved since is merged in.

@@ -40,10 +40,10 @@ def test_only_the_word_that_changed_is_marked() -> None:
 
     assert first.is_same
     assert changed.inline == [
-        Piece("same", "The pool was "),
-        Piece("gone", "full "),
-        Piece("new", "empty "),
-        Piece("same", "today."),
+        Piece("same", "The pool was"),
+        Piece("gone", " full"),
+        Piece("new", " empty"),
+        Piece("same", " today."),
     ]
 
 

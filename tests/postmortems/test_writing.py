@@ -41,7 +41,7 @@ def draft(alice: User, bob: User) -> Postmortem:
 
 
 def save(postmortem: Postmortem, by: User | None, *, base: int, note: str = "", **changes: Any) -> writing.Saved:
-    return writing.save(postmortem, changes=changes, base=base, by=by, at=NOON, note=note)
+    return writing.save_revision(postmortem, changes=changes, base=base, by=by, at=NOON, note=note)
 
 
 def texts(postmortem: Postmortem) -> dict[str, str]:
@@ -273,7 +273,7 @@ class Editor:
     def save(self, postmortem: Postmortem) -> None:
         self.attempts += 1
         try:
-            saved = writing.save(postmortem, changes=self.changes, base=self.base, by=self.who, at=NOON)
+            saved = writing.save_revision(postmortem, changes=self.changes, base=self.base, by=self.who, at=NOON)
         except writing.Conflict as conflict:
             self.conflicts += 1
             self.base = conflict.newest

@@ -15,7 +15,7 @@ from tests import factory
 
 LISTS = [
     *("home", "incident_list", "postmortem_list", "fix_list", "action_list", "search", "account", "incident_new"),
-    *("suggestion_quality", "glossary_list"),
+    *("suggestion_quality", "glossary_list", "postmortem_new"),
 ]
 STEPS = [
     *("incident_acknowledge", "incident_mitigate", "incident_resolve", "incident_command", "incident_join"),
@@ -49,6 +49,8 @@ def pages_of(rows: dict[str, Any]) -> list[str]:
             reverse(f"incident_{name}", args=[incident.ref])
             for name in ("edit", "update", "times", "close", "cancel", "reopen")
         ),
+        reverse("postmortem_edit", args=[postmortem.ref]),
+        reverse("postmortem_revisions", args=[postmortem.ref]),
     ]
 
 
