@@ -20,6 +20,7 @@ from postmortems.models import (
     Severity,
     Tag,
 )
+from postmortems.models.fix import Freshness
 
 SOON = timedelta(days=7)
 
@@ -68,6 +69,7 @@ class FixFilter(django_filters.FilterSet):
     kind = choice("Kind", Fix.Kind.choices)
     state = choice("State", Fix.State.choices)
     services = one_of("Service", Service.objects.all())
+    freshness = choice("Freshness", Freshness.choices)
 
 
 class ProblemFilter(django_filters.FilterSet):

@@ -1,20 +1,41 @@
 """The fix: what the searcher came for, and its track record."""
 
+import hashlib
+import json
+from collections.abc import Iterable
 from datetime import date, datetime
 from typing import Any, Self
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Count, Max, Q
+from django.db.models import Case, Count, Exists, F, Max, OuterRef, Q, Value, When
+from django.db.models.functions import ExtractDay, ExtractMonth, ExtractYear
 from django.urls import reverse
 
 from kb import markdown
+from kb.errors import DomainError
 from postmortems.models.access import Restrictable, RestrictableQuerySet
 from postmortems.models.catalogue import Service
 from postmortems.models.incident import TITLE_LENGTH, Incident
 from postmortems.models.indexed import Indexed
 from postmortems.models.postmortem import Postmortem
 from postmortems.models.problem import Problem
+
+MOST_MONTHS = 36  # a confirmation that holds longer than three years says nothing of systems as they are
+
+
+class NotThatFix(DomainError):
+    """The fix is in a state that this step does not start from, or was changed meanwhile."""
+
+
+class Overtaken(NotThatFix):
+    """Somebody saved it since it was read."""
+
+
+class Freshness(models.TextChoices):
+    FRESH = "fresh", "Fresh"
+    TO_CONFIRM = "to_confirm", "To be confirmed"
+    STALE = "stale", "Stale"
 
 
 class FixQuerySet(RestrictableQuerySet["Fix"]):
@@ -29,6 +50,26 @@ class FixQuerySet(RestrictableQuerySet["Fix"]):
 
     def in_use(self) -> Self:
         return self.exclude(state=Fix.State.RETIRED)
+
+    def with_freshness(self, on: date) -> Self:
+        """Annotates `freshness` as it is on that day; of a retired fix it is empty.
+
+        Stale: marked so, or all its services are retired. To be confirmed: never was, or longer ago than it holds.
+        """
+        through = self.model.services.through.objects.filter(fix=OuterRef("pk"))
+        gone = Exists(through) & ~Exists(through.filter(service__retired_at=None))
+        gone_by = on.year * 12 + on.month - ExtractYear("last_confirmed") * 12 - ExtractMonth("last_confirmed")
+        due = Q(last_confirmed=None) | Q(months_gone__gt=F("confirm_every_months"))
+        due |= Q(months_gone=F("confirm_every_months"), day_confirmed__lte=on.day)
+        return self.alias(months_gone=gone_by, day_confirmed=ExtractDay("last_confirmed")).annotate(
+            freshness=Case(
+                When(state=Fix.State.RETIRED, then=Value("")),
+                When(Q(state=Fix.State.STALE) | gone, then=Value(Freshness.STALE.value)),
+                When(due, then=Value(Freshness.TO_CONFIRM.value)),
+                default=Value(Freshness.FRESH.value),
+                output_field=models.CharField(),
+            )
+        )
 
     def with_track_record(self, user: Any, *, before: datetime | None = None) -> Self:
         """Annotates `worked, partly, no_effect, made_worse, tried, last_outcome_at`: of incidents this user may see.
@@ -66,6 +107,12 @@ class Fix(Indexed, Restrictable):
         STALE = "stale", "Stale"
         RETIRED = "retired", "Retired"
 
+    # What people write; of these, what the next reader runs.
+    WRITTEN = (
+        *("title", "kind", "steps", "commands", "preconditions", "risk", "undo"),
+        "confirm_every_months",
+    )
+    FOLLOWED = ("steps", "commands", "preconditions", "undo")
     search_kind = "fix"
     ref_prefix = "FIX"
 
@@ -82,6 +129,7 @@ class Fix(Indexed, Restrictable):
     services = models.ManyToManyField(Service, blank=True, related_name="fixes")
     state = models.CharField(max_length=8, choices=State.choices, default=State.DRAFT)
     last_confirmed = models.DateField(null=True, blank=True)
+    freshness: str  # where `with_freshness` annotated it
     confirm_every_months = models.PositiveSmallIntegerField(default=6, help_text="How long a confirmation holds.")
     confirmed_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
@@ -123,12 +171,76 @@ class Fix(Indexed, Restrictable):
         self.problem = problem
         self.save(update_fields=["problem"])
 
-    def confirm(self, *, on: date) -> None:
-        """Someone saw it work: the steps are still right."""
-        Fix.objects.filter(pk=self.pk).filter(Q(last_confirmed=None) | Q(last_confirmed__lt=on)).update(
-            last_confirmed=on
-        )
-        self.refresh_from_db(fields=["last_confirmed"])
+    def confirm(self, *, on: date, by: Any = None) -> None:
+        """Someone saw it work, or says so: the steps are still right. What was stale is not any more."""
+        rows = Fix.objects.filter(pk=self.pk).exclude(state=self.State.RETIRED)
+        rows.filter(state=self.State.STALE).update(state=self.State.VERIFIED)
+        rows.filter(Q(last_confirmed=None) | Q(last_confirmed__lte=on)).update(last_confirmed=on, confirmed_by=by)
+        self.refresh_from_db(fields=["last_confirmed", "confirmed_by", "state"])
+
+    def content(self) -> dict[str, Any]:
+        """What people write of it, as plain values: what an edit is compared by."""
+        return {name: getattr(self, name) for name in self.WRITTEN} | {
+            "problem": self.problem_id,
+            "services": sorted(service.slug for service in self.services.all()),
+        }
+
+    def fingerprint(self) -> str:
+        """Differs as soon as somebody wrote something else."""
+        text = json.dumps(self.content(), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def rewrite(self, *, seen: str, services: Iterable[Service], by: Any, **fields: Any) -> None:
+        """Save what was written. `seen`: its fingerprint when it was read: of two edits none overwrites the other.
+
+        Whoever changes what is run of a verified fix has not shown that it works.
+        """
+        self.refresh_from_db(from_queryset=Fix.objects.select_for_update(of=("self",)))
+        if self.fingerprint() != seen:
+            raise Overtaken(f"{self.ref} was changed while you wrote.")
+        changed = any(getattr(self, name) != fields.get(name, getattr(self, name)) for name in self.FOLLOWED)
+        if changed and self.state == self.State.VERIFIED:
+            self.state = self.State.DRAFT
+        for name, value in fields.items():
+            setattr(self, name, value)
+        self.created_by = self.created_by or by  # what an import guessed is somebody's from now on
+        self.save(update_fields=[*fields, "state", "created_by"])
+        self.services.set(services)
+
+    def restrict_like(self, other: Restrictable) -> None:
+        """Seen by those who see where it comes from."""
+        self.visibility = other.visibility
+        self.save(update_fields=["visibility"])
+        self.members.set(other.members.all())
+        self.shared_with.set(other.shared_with.all())
+
+    @property
+    def is_guessed(self) -> bool:
+        """An import took it from a postmortem's text; nobody wrote or checked it."""
+        return self.state == self.State.DRAFT and self.created_by_id is None and self.postmortem_id is not None
+
+    def verify(self, *, by: Any, on: date) -> None:
+        """Somebody tried it, or checked each step."""
+        if not (self.steps.strip() or self.commands.strip()):
+            raise NotThatFix("There is nothing to verify: write down the steps or the commands first.")
+        self._step({self.State.DRAFT, self.State.STALE}, state=self.State.VERIFIED, last_confirmed=on, confirmed_by=by)
+
+    def retire(self, *, reason: str) -> None:
+        """Not to be used any more; kept for the record, suggested to nobody."""
+        if not reason.strip():
+            raise NotThatFix("Say why it is retired, and what helps instead.")
+        live = {self.State.DRAFT, self.State.VERIFIED, self.State.STALE}
+        self._step(live, state=self.State.RETIRED, retired_reason=reason)
+
+    def take_back(self) -> None:
+        """Of use again; somebody verifies it anew."""
+        self._step({self.State.RETIRED}, state=self.State.DRAFT, retired_reason="")
+
+    def _step(self, starts: set[Any], **values: Any) -> None:
+        moved = Fix.objects.filter(pk=self.pk, state__in=starts).update(**values)
+        self.refresh_from_db(fields=[*values, "search_version"])
+        if not moved:
+            raise NotThatFix(f"{self.ref} is {self.get_state_display().lower()}: this step does not start from there.")
 
 
 class FixUseQuerySet(models.QuerySet["FixUse"]):

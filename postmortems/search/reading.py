@@ -56,7 +56,12 @@ def fetch_to_weigh(
     for incident in telling:
         told = (f"{Postmortem.search_kind}:{each['pk']}" for each in incident.listed_postmortems)
         incident.told_by = [rows[key] for key in sorted(told) if key in rows]
-    fixes = Fix.objects.visible_to(user).in_use().with_track_record(user, before=before)
+    fixes = (
+        Fix.objects.visible_to(user)
+        .in_use()
+        .with_track_record(user, before=before)
+        .with_freshness(timezone.localdate())
+    )
     prefetch_related_objects(_by_kind(rows.values())[0], Prefetch("fixes", fixes))
     return {**{incident.search_key: incident for incident in incidents}, **rows}
 
@@ -110,7 +115,7 @@ def _rows_of(pks: Mapping[str, list[int]], user: Any) -> dict[str, Item]:
 def _shown(rows: Any, user: Any) -> Any:
     rows = _with_services(rows)
     if rows.model is Fix:
-        return rows.with_track_record(user).select_related("problem")
+        return rows.with_track_record(user).with_freshness(timezone.localdate()).select_related("problem")
     return rows.select_related("problem") if rows.model is Postmortem else rows
 
 

@@ -139,7 +139,8 @@ def fix_outcome(request: HttpRequest, ref: str) -> HttpResponse:
     messages.success(request, f"Recorded for {use.fix.ref}: {use.get_outcome_display().lower()}.")
     if not by_htmx:
         return redirect(f"{incident.get_absolute_url()}#fix-{use.fix_id}")
-    fix = Fix.objects.visible_to(request.user).with_track_record(request.user).get(pk=use.fix_id)
+    fixes = Fix.objects.visible_to(request.user).with_freshness(timezone.localdate()).with_track_record(request.user)
+    fix = fixes.get(pk=use.fix_id)
     seen = by_ref(_to_read(request.user), ref)
     reading.complete(seen, user=request.user)
     return render(request, "postmortems/_outcome_recorded.html", {"incident": seen, "fix": fix, "uses": {fix.pk: use}})

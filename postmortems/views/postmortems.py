@@ -6,6 +6,7 @@ from django.core.paginator import Paginator
 from django.db.models import Prefetch
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from postmortems.filters import PostmortemFilter
@@ -59,7 +60,7 @@ def _life_of(postmortem: Any, user: Any) -> dict[str, Any]:
 
 
 def _to_read(user: Any) -> Any:
-    fixes = Fix.objects.visible_to(user).with_track_record(user).order_by("pk")
+    fixes = Fix.objects.visible_to(user).with_freshness(timezone.localdate()).with_track_record(user).order_by("pk")
     with_it: list[Any] = [
         "sections",
         "services",

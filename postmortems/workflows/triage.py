@@ -186,7 +186,7 @@ def record_outcome(
         note=note,
     )
     if outcome == FixUse.Outcome.WORKED:
-        fix.confirm(on=at.date())
+        fix.confirm(on=at.date(), by=by)
     auditing.record("fix.try", on=fix, by=by, at=at, changes={incident.ref: ("", outcome)})
     search.changed(fix)
     return use

@@ -36,6 +36,8 @@ Request = Callable[[Stage, Client], Any]
 TITLE = {"title": "Checkout answers 503", "severity": "sev3", "kind": "service", "environment": "production"}
 DECLARED = {**TITLE, "started_at": "2026-03-01T12:00"}
 
+FIX = {"title": "Drain it", "kind": "mitigation", "steps": "Drain.", "confirm_every_months": "6"}
+
 # ability -> door -> a request that does it.
 REQUESTS: Mapping[str, Mapping[str, Request]] = {
     "read": {
@@ -72,7 +74,15 @@ REQUESTS: Mapping[str, Mapping[str, Request]] = {
             {"reason": "The vendor writes it."},
         ),
     },
+    "verify": {
+        "verify a fix": lambda on, by: by.post(on.at(factory.fix(commands="x"), "verify")),
+        "retire it": lambda on, by: by.post(on.at(on.fix, "retire"), {"reason": "Gone."}),
+        "take it back": lambda on, by: by.post(on.at(factory.fix(state="retired"), "take-back")),
+    },
     "curate": {
+        "a new fix": lambda on, by: by.post("/fixes/new/", FIX),
+        "edit it": lambda on, by: by.get(on.at(on.fix, "edit")),
+        "still valid": lambda on, by: by.post(on.at(on.fix, "confirm")),
         "a group of words": lambda on, by: by.post("/glossary/", {"terms": "k9s\nkanine"}),
         "change it": lambda on, by: by.post(f"/glossary/{on.glossary_entry.pk}/", {"terms": "k9s\nkanine"}),
         "remove it": lambda on, by: by.post(f"/glossary/{on.glossary_entry.pk}/remove/"),

@@ -117,7 +117,7 @@ class TestTheTimeline:
         self, as_alice: Client, worst: Incident
     ) -> None:
         def prompt() -> str:
-            found = re.search(r"<strong>Customers: (.*?)\.</strong>", as_alice.get(worst.get_absolute_url()).text)
+            found = re.search(r"<strong>Customers: “(.*?)”\.</strong>", as_alice.get(worst.get_absolute_url()).text)
             return found[1] if found else ""
 
         said = [prompt()]
@@ -128,7 +128,7 @@ class TestTheTimeline:
         as_alice.post(at("update", worst), {"text": "It works again.", "kind": "communication"})
         said.append(prompt())
 
-        assert said == ["we know", "update with eta", "all clear", ""]
+        assert said == ["We know", "Update with ETA", "All clear", ""]
 
     def test_a_message_to_customers_begins_with_words(self, as_alice: Client, worst: Incident) -> None:
         page = as_alice.get(f"{worst.get_absolute_url()}?say=know").text
