@@ -1,4 +1,4 @@
-"""The life of a postmortem in a real browser: resolved, drafted, reviewed, changed, approved, published, found again."""
+"""The life of a postmortem in a browser: resolved, drafted, reviewed, changed, approved, published, found again."""
 
 import re
 from collections.abc import Callable, Iterator
