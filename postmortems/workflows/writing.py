@@ -13,7 +13,7 @@ from postmortems.models import Postmortem, Revision, WorkingCopy
 from postmortems.models.postmortem import NotNewest
 from postmortems.models.revision import RevisionQuerySet, content_of
 from postmortems.roles import NotAllowed, require
-from postmortems.workflows import auditing, snapshots
+from postmortems.workflows import auditing, reviewing, snapshots
 from postmortems.workflows.snapshots import Content, Merged
 
 BEFORE = "As it was before revisions were kept."
@@ -153,7 +153,7 @@ def _write(postmortem: Postmortem, content: Content, now: Content, *, by: Any, a
     snapshots.write(postmortem, content, instead_of=now)
     written = content_of(postmortem)  # a tag goes by the name it is known by, a service may be gone
     revision = _append(postmortem, written, by=by, at=at, note=note)
-    postmortem.needs_fresh_review()
+    reviewing.text_changed(postmortem, by=by, at=at)
     parts = ", ".join(snapshots.changed_labels(now, written))
     changes = {"revision": (revision.number - 1, revision.number), "changed": ("", parts)}
     auditing.record("postmortem.edit", on=postmortem, by=by, at=at, reason=note, changes=changes)
