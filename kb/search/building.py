@@ -86,6 +86,7 @@ class Source:
         self.segment = segment
         self.living = living
         self.numbers: Ids = np.where(living, first - 1 + np.cumsum(living, dtype=np.int32), -1).astype(np.int32)
+        self.number_of: list[int] = self.numbers.tolist()
         self.end = first + int(living.sum())
         self.shift = first if living.all() else None  # what each number grows by, if all stay
 
@@ -134,15 +135,25 @@ def _merge_field(file: SegmentFile, sources: Sequence[Source], field: str) -> No
     streams = [source.infos(at, field) for at, source in enumerate(sources)]
     for token, group in groupby(merge(*streams), key=itemgetter(0)):
         found = [(sources[at], info) for _, at, info in group]
-        source, info = found[0]
-        if len(found) == 1 and source.shift is not None and lists.extent_of(info) is None:
-            file.add_info(token, lists.shifted(info, source.shift))  # most tokens
+        if all(lists.extent_of(info) is None for _, info in found):
+            _add_short(file, token, *lists.joined((info, source.number_of) for source, info in found))
             continue
-        parts = [source.living_postings(info, places=field == w3.PLACES) for source, info in found]
-        ids = np.concatenate([part.ids for part in parts])
-        if len(ids):  # else all its documents are deleted, and it is no token any more
-            weights = np.concatenate([part.weights for part in parts])
-            file.add(PostingList(token, ids, weights, b"".join(part.positions for part in parts)))
+        postings = _joined(found, places=field == w3.PLACES)
+        if len(postings.ids):  # else all its documents are deleted, and it is no token any more
+            file.add(PostingList(token, *postings))
+
+
+def _add_short(file: SegmentFile, token: bytes, ids: list[int], weights: list[float], positions: bytes) -> None:
+    if 0 < len(ids) <= lists.INLINED:
+        file.add_info(token, lists.inlined_info(ids, weights, positions))
+    elif ids:
+        file.add(PostingList(token, np.array(ids, np.int32), np.array(weights, np.float32), positions))
+
+
+def _joined(found: Sequence[tuple[Source, bytes]], *, places: bool) -> PostingArrays:
+    parts = [source.living_postings(info, places=places) for source, info in found]
+    ids, weights = (np.concatenate([part[at] for part in parts]) for at in (0, 1))
+    return PostingArrays(ids, weights, b"".join(part.positions for part in parts))
 
 
 @contextmanager

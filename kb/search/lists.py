@@ -11,7 +11,7 @@ import pickle
 import struct
 import zlib
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from io import BytesIO
 from typing import Any, NamedTuple
 
@@ -21,6 +21,7 @@ import numpy.typing as npt
 from kb.search.segments import Ids
 
 INLINED = 4  # postings in a list, at most, that stands in the term info: most tokens are rare
+POSITION_SIZE = 4  # bytes
 BLOCK = 4096  # postings; not Whoosh's 128, as lists are read as a whole
 FEW = 32  # numbers, at most, that are kept as a tuple
 WORTH_COMPRESSING = 512  # bytes of positions; the rest is small already, and quicker to read as it is
@@ -43,22 +44,21 @@ class PostingArrays(NamedTuple):
 
 def encode(ids: Ids, weights: Weights, positions: bytes, place: int) -> tuple[bytes, bytes]:
     """The term info of a token, and the list that will stand at `place`; a short one is part of the info."""
-    few = len(ids) <= FEW
-    head = _INFO.pack(
-        len(ids) <= INLINED,
-        sum(weights.tolist()) if few else float(weights.sum(dtype=np.float64)),
-        len(ids),
-        0,  # the shortest document that holds it is not told, nor the longest: only Whoosh's own shortcuts need it,
-        0,  # and so take any for the shortest possible
-        max(weights.tolist()) if few else float(weights.max()),
-        int(ids[0]),
-        int(ids[-1]),
-    )
     if len(ids) <= INLINED:
-        payloads = (positions,) if positions else ()
-        return head + pickled((tuple(ids.tolist()), tuple(weights.tolist()), payloads)), b""
+        return inlined_info(ids.tolist(), weights.tolist(), positions), b""
+    few = len(ids) <= FEW
+    total = sum(weights.tolist()) if few else float(weights.sum(dtype=np.float64))
+    most = max(weights.tolist()) if few else float(weights.max())
     data = _encode_list(ids, weights, positions)
+    # The shortest document that holds it is not told, nor the longest: only Whoosh's own shortcuts need them, and so
+    # take any for the shortest possible.
+    head = _INFO.pack(False, total, len(ids), 0, 0, most, int(ids[0]), int(ids[-1]))
     return head + _EXTENT.pack(place, len(data)), data
+
+
+def inlined_info(ids: Sequence[int], weights: Sequence[float], positions: bytes) -> bytes:
+    head = _INFO.pack(True, sum(weights), len(ids), 0, 0, max(weights), ids[0], ids[-1])
+    return head + pickled((tuple(ids), tuple(weights), (positions,) if positions else ()))
 
 
 def _encode_list(ids: Ids, weights: Weights, positions: bytes) -> bytes:
@@ -163,12 +163,24 @@ def extent_of(info: bytes) -> tuple[int, int] | None:
     return place, length
 
 
-def shifted(info: bytes, by: int) -> bytes:
-    """The info of a list that is part of it, with all document numbers so much higher: what a merge does most."""
-    *head, first, last = _INFO.unpack_from(info)
-    ids, weights, payloads = unpickled(BytesIO(info[_INFO.size :]))
-    kept = tuple([doc + by for doc in ids]), weights, payloads
-    return _INFO.pack(*head, first + by, last + by) + pickled(kept)
+def joined(infos: Iterable[tuple[bytes, Sequence[int]]]) -> tuple[list[int], list[float], bytes]:
+    """Lists that are part of their infos, one after the other, each with the new numbers of its documents; -1: gone.
+
+    Without arrays: most lists that a merge copies are of one posting or two.
+    """
+    ids: list[int] = []
+    weights: list[float] = []
+    positions: list[bytes] = []
+    for info, numbers in infos:
+        found, kept, payloads = unpickled(BytesIO(info[_INFO.size :]))
+        places, end = b"".join(payloads), 0
+        for doc, weight in zip(found, kept, strict=True):
+            start, end = end, end + POSITION_SIZE * int(weight)  # where positions are kept, weights count them
+            if (number := numbers[doc]) >= 0:
+                ids.append(number)
+                weights.append(weight)
+                positions.append(places[start:end])
+    return ids, weights, b"".join(positions)
 
 
 def inlined(info: bytes) -> PostingArrays:
