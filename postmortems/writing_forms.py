@@ -112,6 +112,9 @@ class SectionField(forms.CharField):
             label=title, help_text=prompt, max_length=TEXT_LENGTH, required=False, strip=False, widget=area
         )
 
+    def widget_attrs(self, widget: forms.Widget) -> dict[str, Any]:
+        return {}  # no maxlength: browsers cut what is pasted there without a word
+
     def to_python(self, value: Any) -> str:
         # Browsers post CRLF; a merge by lines needs one kind of line end.
         return (super().to_python(value) or "").replace("\r\n", "\n").replace("\r", "\n").rstrip()

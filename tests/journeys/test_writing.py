@@ -41,7 +41,7 @@ def test_text_that_was_not_saved_is_offered_again_after_a_crash(
     page: Page, watched: Watched, draft: Postmortem
 ) -> None:
     page.goto(f"/postmortems/{draft.ref}/edit/")
-    page.get_by_label("Impact").press_sequentially(" Not by card, not by")
+    page.get_by_role("textbox", name="Impact").press_sequentially(" Not by card, not by")
     expect(page.locator("#kept")).to_contain_text("Kept for you at")
     page.context.new_page()
     page.close()
@@ -50,7 +50,7 @@ def test_text_that_was_not_saved_is_offered_again_after_a_crash(
     again.goto(f"/postmortems/{draft.ref}/edit/")
     expect(again.get_by_role("heading", level=1)).to_have_text("You have unsaved text")
     again.get_by_role("link", name="Continue with it").click()
-    expect(again.get_by_label("Impact")).to_have_value(re.compile("Not by card, not by"))
+    expect(again.get_by_role("textbox", name="Impact")).to_have_value(re.compile("Not by card, not by"))
     again.get_by_role("button", name="Save", exact=True).click()
 
     expect(again.locator("#messages")).to_contain_text("Saved as revision 2.")
@@ -63,17 +63,17 @@ def test_the_second_of_two_gets_both_texts_and_saves_one(
 ) -> None:
     for each in (page, his):
         each.goto(f"/postmortems/{draft.ref}/edit/")
-    his.get_by_label("Impact").fill("Nobody could pay by card.")
+    his.get_by_role("textbox", name="Impact").fill("Nobody could pay by card.")
     his.get_by_role("button", name="Save", exact=True).click()
     expect(his.locator("#messages")).to_contain_text("Saved as revision 2.")
 
-    page.get_by_label("Impact").fill("Nobody could pay at all.")
+    page.get_by_role("textbox", name="Impact").fill("Nobody could pay at all.")
     page.get_by_label("Tags").fill("payments")
     page.get_by_role("button", name="Save", exact=True).click()
 
     expect(page.get_by_role("heading", level=1)).to_have_text("Not saved yet: two edits meet")
-    expect(page.locator("ins")).to_have_text([" at all"])
-    expect(page.locator("del")).to_have_text([" by card"])
+    expect(page.locator("ins")).to_have_text("at all")
+    expect(page.locator("del")).to_have_text("by card")
     proposal = page.get_by_label("Impact: what it shall say")
     expect(proposal).to_have_value("Nobody could pay by card.\n\nNobody could pay at all.")
     proposal.fill("Nobody could pay at all, by card or otherwise.")
@@ -87,7 +87,7 @@ def test_the_second_of_two_gets_both_texts_and_saves_one(
 
 def test_the_toolbar_and_the_preview_work_by_keyboard(page: Page, watched: Watched, draft: Postmortem) -> None:
     page.goto(f"/postmortems/{draft.ref}/edit/")
-    impact = page.get_by_label("Impact")
+    impact = page.get_by_role("textbox", name="Impact")
     impact.fill("pay")
     impact.select_text()
     page.keyboard.press("Control+b")
@@ -113,7 +113,7 @@ def test_writing_works_without_javascript(chromium: Browser, site: str, alice: U
     with chromium.new_context(base_url=site, java_script_enabled=False) as context:
         page = signed_in(context, site, alice)
         page.goto(f"/postmortems/{draft.ref}/edit/")
-        page.get_by_label("Impact").fill("Nobody *at all*.")
+        page.get_by_role("textbox", name="Impact").fill("Nobody *at all*.")
         page.get_by_role("button", name="Preview all").click()
         expect(page.locator("#preview-impact em")).to_have_text("at all")
         page.get_by_role("button", name="Save", exact=True).click()
