@@ -170,9 +170,14 @@ class Postmortem(Indexed, Restrictable):
         place = {key: n for n, key in enumerate(sections.KEYS)}
         return sorted((text for text in self.sections.all() if text.body.strip()), key=lambda text: place[text.key])
 
-    def write(self, key: str, body: str) -> "SectionText":
-        """Set one section; the HTML is made now, once."""
-        text, _ = SectionText.objects.update_or_create(postmortem=self, key=key, defaults={"body": body})
+    def write(self, key: str, body: str, *, html: str | None = None) -> "SectionText":
+        """Set one section. Its HTML is made now, once, unless the caller has made it of this very text."""
+        if html is None:
+            return SectionText.objects.update_or_create(postmortem=self, key=key, defaults={"body": body})[0]
+        text = SectionText(postmortem=self, key=key, body=body, html=html)
+        SectionText.objects.bulk_create(
+            [text], update_conflicts=True, unique_fields=["postmortem", "key"], update_fields=["body", "html"]
+        )
         return text
 
     def describe(self, **fields: Any) -> None:

@@ -44,8 +44,13 @@ WORDS = {
 }
 
 
-def write(postmortem: Postmortem, content: Content, *, instead_of: Content) -> None:
-    """Bring the rows from one content to another. What is the same in both is not touched."""
+def write(
+    postmortem: Postmortem, content: Content, *, instead_of: Content, html: Mapping[str, str] | None = None
+) -> None:
+    """Bring the rows from one content to another. What is the same in both is not touched.
+
+    `html`: of texts that were formatted before.
+    """
     changed = {name for name in content if content[name] != instead_of.get(name)}
     if facts := {name: _value(name, content[name]) for name in changed & {"title", *FACTS}}:
         postmortem.describe(**facts)
@@ -56,7 +61,7 @@ def write(postmortem: Postmortem, content: Content, *, instead_of: Content) -> N
     before = instead_of["sections"]
     for key in {*content["sections"], *before}:
         if (body := content["sections"].get(key, "")) != before.get(key, ""):
-            postmortem.write(key, body)
+            postmortem.write(key, body, html=(html or {}).get(body))
     if "timeline" in changed:
         _write_timeline(postmortem, content["timeline"])
 

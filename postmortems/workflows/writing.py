@@ -7,6 +7,7 @@ from typing import Any
 
 from django.db import transaction
 
+from kb import markdown
 from kb.errors import DomainError
 from postmortems import search
 from postmortems.models import Postmortem, Revision, WorkingCopy
@@ -57,7 +58,9 @@ def save_revision(
     `changes`: parts of a content (see `snapshots`), of `sections` those that were edited. Refuses with a `Conflict`.
     """
     require_editor(postmortem, by)
-    saved = _save(postmortem, changes, base, by=by, at=at, note=note)
+    # Formatting may take seconds: not while everybody else's saves wait.
+    html = {body: markdown.render(body) for body in changes.get("sections", {}).values()}
+    saved = _save(postmortem, changes, base, html, by=by, at=at, note=note)
     if isinstance(saved, Conflict):
         raise saved
     return saved
@@ -65,7 +68,14 @@ def save_revision(
 
 @transaction.atomic
 def _save(
-    postmortem: Postmortem, changes: Mapping[str, Any], base: int, *, by: Any, at: datetime, note: str
+    postmortem: Postmortem,
+    changes: Mapping[str, Any],
+    base: int,
+    html: Mapping[str, str],
+    *,
+    by: Any,
+    at: datetime,
+    note: str,
 ) -> Saved | Conflict:
     # A conflict is returned, not raised: what was there has become a revision, for the next try to start from.
     now = _lock(postmortem, at=at)
@@ -76,12 +86,11 @@ def _save(
         return Conflict(merged, postmortem.revision, others)
     if merged.content == now:
         return Saved(None, "Nothing was changed.")
-    revision = _write(postmortem, merged.content, now, by=by, at=at, note=note)
+    revision = _write(postmortem, merged.content, now, html, by=by, at=at, note=note)
     meanwhile = f" {others} changed {', '.join(merged.theirs)} meanwhile: both are kept." if merged.theirs else ""
     return Saved(revision, f"Saved as revision {revision.number}.{meanwhile}")
 
 
-@transaction.atomic
 def restore(revision: Revision, *, newest: int, by: Any, at: datetime) -> Revision:
     """The text of an old revision, as a new one. Who owns it now stays its owner.
 
@@ -89,6 +98,13 @@ def restore(revision: Revision, *, newest: int, by: Any, at: datetime) -> Revisi
     """
     postmortem = revision.postmortem
     require_editor(postmortem, by)
+    html = {body: markdown.render(body) for body in revision.content["sections"].values()}
+    return _restore(revision, newest, html, by=by, at=at)
+
+
+@transaction.atomic
+def _restore(revision: Revision, newest: int, html: Mapping[str, str], *, by: Any, at: datetime) -> Revision:
+    postmortem = revision.postmortem
     now = _lock(postmortem, at=at)
     if postmortem.revision != newest:
         raise NotNewest(f"{postmortem.ref} is at revision {postmortem.revision} by now. Look at it first.")
@@ -96,7 +112,7 @@ def restore(revision: Revision, *, newest: int, by: Any, at: datetime) -> Revisi
     if content == now:
         raise NotNewest(f"The text already is that of revision {revision.number}.")
     note = f"Restored revision {revision.number}."
-    return _write(postmortem, content, now, by=by, at=at, note=note)
+    return _write(postmortem, content, now, html, by=by, at=at, note=note)
 
 
 def keep_working_copy(
@@ -149,8 +165,17 @@ def _with(started_from: Content, changes: Mapping[str, Any]) -> Content:
     return {**started_from, **changes, "sections": written}
 
 
-def _write(postmortem: Postmortem, content: Content, now: Content, *, by: Any, at: datetime, note: str) -> Revision:
-    snapshots.write(postmortem, content, instead_of=now)
+def _write(
+    postmortem: Postmortem,
+    content: Content,
+    now: Content,
+    html: Mapping[str, str],
+    *,
+    by: Any,
+    at: datetime,
+    note: str,
+) -> Revision:
+    snapshots.write(postmortem, content, instead_of=now, html=html)
     written = content_of(postmortem)  # a tag goes by the name it is known by, a service may be gone
     revision = _append(postmortem, written, by=by, at=at, note=note)
     reviewing.text_changed(postmortem, by=by, at=at)
