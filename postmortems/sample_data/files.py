@@ -161,6 +161,16 @@ class SuggestedRecord:
 
 
 @dataclass(frozen=True)
+class ParticipantRecord:
+    """Minutes after the start: when they joined, and when they were released with what they found in order."""
+
+    user: str
+    joined: int
+    released: int | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True)
 class IncidentRecord:
     """Began `days_ago` at `clock` (UTC), or `minutes_ago`; the other times are minutes after its start."""
 
@@ -186,6 +196,7 @@ class IncidentRecord:
     cancel_reason: str = ""
     visibility: str = "open"
     members: tuple[str, ...] = ()
+    participants: tuple[ParticipantRecord, ...] = ()
     timeline: tuple[Moment, ...] = ()
     action_items: tuple[ActionRecord, ...] = ()
     fix_uses: tuple[FixUseRecord, ...] = ()

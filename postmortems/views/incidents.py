@@ -4,7 +4,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.core.paginator import Paginator
-from django.db.models import Prefetch
+from django.db.models import OuterRef, Prefetch, Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
@@ -12,6 +12,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from django_htmx.http import HttpResponseClientRedirect
 
 from kb.errors import DomainError
+from kb.listing import ListOf
 from postmortems import roles, suggestions
 from postmortems.filters import IncidentFilter
 from postmortems.forms import DeclareForm, EditForm, OutcomeForm, initial_of
@@ -94,15 +95,19 @@ def incident_detail(request: HttpRequest, ref: str, slug: str = "") -> HttpRespo
 
 def _wanted(incident: Any) -> dict[str, Any]:
     """What the policy says of a postmortem that is not begun yet."""
-    begun = bool(incident.told_by)
-    policy = None if begun or not incident.is_over else PostmortemPolicy.objects.for_incident(incident)
+    # The one of its kind stands before the one of any: "" is the smallest word.
+    rules = sorted(incident.policies, key=lambda rule: rule["kind"], reverse=True)
+    wanted = rules and incident.is_over and not incident.told_by
+    policy = PostmortemPolicy(severity=incident.severity, **rules[0]) if wanted else None
     return {"policy": policy, "due_on": policy.due_on(incident) if policy else None}
 
 
 def _to_read(user: Any) -> Any:
     timeline = Prefetch("timeline", TimelineEntry.objects.select_related("by"))
     rows = Incident.objects.visible_to(user).select_related("commander", "reported_by").prefetch_related(timeline)
-    return reading.to_ask(rows).annotate(crew=crew.listed())
+    rules = PostmortemPolicy.objects.filter(Q(kind=OuterRef("kind")) | Q(kind=""), severity=OuterRef("severity"))
+    fields = {name: name for name in ("kind", "is_required", "days_until_due")}
+    return reading.to_ask(rows).annotate(crew=crew.listed(), policies=ListOf(rules, **fields))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -76,6 +76,7 @@ def post_update(
     roles.require(by, "respond")
     entry = _note(incident, text, by=by, at=at, kind=kind, evidence_url=evidence_url)
     auditing.record("incident.update", on=incident, by=by, at=at)
+    telling.tell_mentioned(text, before="", about=incident, by=by, at=at)
     search.changed(incident)
     return entry
 

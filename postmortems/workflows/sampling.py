@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
@@ -18,6 +18,7 @@ from postmortems.models import (
     Fix,
     FixUse,
     Incident,
+    Participant,
     Postmortem,
     Problem,
     SectionText,
@@ -192,9 +193,25 @@ def _incident(loading: Loading, record: files.IncidentRecord) -> Incident:
     incident.services.set(_known(loading.services, record.services, f"{place}: services"))
     incident.members.set(_known(loading.people, record.members, f"{place}: members"))
     incident.keep_first_report()
+    _add_participants(loading, record.participants, start, place, incident)
     _add_moments(loading, record.timeline, start, place, incident=incident)
     _add_action_items(loading, record.action_items, place, incident=incident)
     return incident
+
+
+def _add_participants(
+    loading: Loading, records: Iterable[files.ParticipantRecord], start: datetime, place: str, incident: Incident
+) -> None:
+    for record in records:
+        loading.create(
+            Participant,
+            f"{place}: participants",
+            incident=incident,
+            user=_one(loading.people, record.user, f"{place}: participants"),
+            joined_at=_after(start, record.joined),
+            released_at=_after(start, record.released),
+            note=record.note,
+        )
 
 
 def _load_postmortem(loading: Loading, record: files.PostmortemRecord, place: str) -> None:
