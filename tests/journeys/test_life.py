@@ -100,7 +100,7 @@ def _alice_resolves_and_drafts(alice: Page, incident: Incident) -> None:
 
 def _write(page: Page, texts: dict[str, str]) -> None:
     for label, text in texts.items():
-        page.get_by_label(label, exact=True).fill(text)
+        page.get_by_label(re.compile(f"^{label}")).fill(text)  # the label goes on: wanted before a review
     page.get_by_role("button", name="Save", exact=True).click()
     expect(page.locator("#messages")).to_contain_text("Saved as revision")
 
@@ -133,8 +133,8 @@ def _bob_asks_for_changes(bob: Page, postmortem: Postmortem) -> None:
 def _alice_changes_it(alice: Page, postmortem: Postmortem) -> None:
     alice.goto(f"{postmortem.get_absolute_url()}review/")
     expect(alice.get_by_text("Say for how long.")).to_be_visible()
-    alice.locator(".comment").get_by_text("Reply").click()
-    alice.get_by_label("Reply").fill("40 minutes; it says so now.")
+    alice.locator(".comment summary", has_text="Reply").click()
+    alice.get_by_role("textbox", name="Reply").fill("40 minutes; it says so now.")
     alice.get_by_role("button", name="Reply").click()
     alice.get_by_role("button", name="Resolve").click()
     expect(alice.locator(".comment")).to_contain_text("Resolved")

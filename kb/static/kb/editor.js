@@ -88,6 +88,7 @@
   let refused = false;
   let timer = 0;
   let since = 0;
+  let leaving = null; // the button that was pressed while a copy was on its way
 
   const keep = async () => {
     clearTimeout(timer);
@@ -117,6 +118,7 @@
       timer = setTimeout(keep, AT_MOST);
     } finally {
       sending = false;
+      if (leaving) form.requestSubmit(leaving);
       if (waiting && !refused && said.textContent.startsWith("Kept")) timer = setTimeout(keep, AFTER);
     }
   };
@@ -130,9 +132,15 @@
 
   form.addEventListener("input", (event) => { if (event.target.name) changed(); });
   form.addEventListener("change", (event) => { if (event.target.name) changed(); });
-  form.addEventListener("focusout", () => { if (waiting) keep(); });
+  form.addEventListener("focusout", (event) => { if (waiting && event.relatedTarget?.type !== "submit") keep(); });
   document.addEventListener("visibilitychange", () => { if (document.hidden) keep(); });
-  form.addEventListener("submit", () => { dirty = waiting = false; clearTimeout(timer); });
+  form.addEventListener("submit", (event) => {
+    dirty = waiting = false;
+    clearTimeout(timer);
+    // A copy that arrives after the save would be offered again as unsaved text: the save waits for it.
+    leaving = sending ? event.submitter : null;
+    if (leaving) event.preventDefault();
+  });
   // Kept text is offered again: only what could not be kept is worth a question.
   addEventListener("beforeunload", (event) => { if (dirty && (waiting || sending || refused)) event.preventDefault(); });
 })();
