@@ -102,7 +102,7 @@ class CompareForm(forms.Form):
     )
     how_to_tell = forms.CharField(
         label="How can one tell it from its look-alikes?",
-        help_text="A check that can be done at 3 a.m.: what to look at, and what it shows.",
+        help_text="A check that can be done at 3 a.m.: what to look at, and what it shows. Whoever sees one reads it.",
         max_length=5000,
         required=False,
         widget=lines(2),

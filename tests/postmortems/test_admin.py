@@ -152,7 +152,7 @@ def rows(alice: User, team: Team) -> dict[type[models.Model], Any]:
         ActionItem: factory.action_item(postmortem=postmortem),
         TimelineEntry: TimelineEntry.objects.create(incident=incident, at=factory.NOON, text="Paged"),
         GlossaryEntry: GlossaryEntry.objects.create(terms="pager\nbeeper"),
-        PostmortemTemplate: PostmortemTemplate.objects.create(name="Any pool"),
+        PostmortemTemplate: PostmortemTemplate.objects.create(name="Any pool", kind="exercise", severity="sev1"),
         PostmortemPolicy: PostmortemPolicy.objects.create(severity="sev1", kind="exercise", is_required=False),
         SuggestionRun: (run := suggestion_run(incident, alice)),
         SuggestionOpening: SuggestionOpening.objects.record(run=run, key=fix.search_key, at=factory.NOON),
