@@ -44,7 +44,7 @@ class IncidentFilter(django_filters.FilterSet):
 
     status = choice("Status", [("in_progress", "In progress"), *Incident.Status.choices], method="by_status")
     severity = choice("Severity", Severity.choices)
-    services = one_of("Service", Service.objects.all())
+    services = one_of("Service", Service.objects.listed())
     kind = choice("Kind", Kind.choices)
 
     def by_status(self, rows: QuerySet[Incident], name: str, value: str) -> QuerySet[Incident]:
@@ -58,9 +58,9 @@ class PostmortemFilter(django_filters.FilterSet):
 
     status = choice("Status", Postmortem.Status.choices)
     severity = choice("Severity", Severity.choices)
-    services = one_of("Service", Service.objects.all())
+    services = one_of("Service", Service.objects.listed())
     cause_category = choice("Cause", CauseCategory.choices)
-    tags = one_of("Tag", Tag.objects.all())
+    tags = one_of("Tag", Tag.objects.listed())
 
 
 class FixFilter(django_filters.FilterSet):
@@ -70,6 +70,7 @@ class FixFilter(django_filters.FilterSet):
     state = choice("State", Fix.State.choices)
     services = one_of("Service", Service.objects.all())
     freshness = choice("Freshness", Freshness.choices)
+    services = one_of("Service", Service.objects.listed())
 
 
 class ProblemFilter(django_filters.FilterSet):

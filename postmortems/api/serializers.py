@@ -17,7 +17,7 @@ class ReportSerializer(serializers.Serializer[Report]):
     symptoms = serializers.CharField(required=False, allow_blank=True, max_length=TEXT_LENGTH, default="")
     error_excerpt = serializers.CharField(required=False, allow_blank=True, max_length=TEXT_LENGTH, default="")
     services = serializers.SlugRelatedField(
-        many=True, slug_field="slug", queryset=Service.objects.all(), required=False
+        many=True, slug_field="slug", queryset=Service.objects.listed(), required=False
     )
     environment = serializers.ChoiceField(Environment.choices, required=False, default="")
     started_at = serializers.DateTimeField(required=False, allow_null=True, default=None)

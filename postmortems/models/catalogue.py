@@ -1,9 +1,10 @@
 """What the organisation runs and how it is tagged: teams, services, tags."""
 
-from typing import Any, Self, TypeVar
+from typing import Any, ClassVar, Self, TypeVar
 
 from django.conf import settings
 from django.db import models
+from django.db.models import Exists, OuterRef, Q
 from django.db.models.functions import Lower
 from django.urls import reverse
 from django.utils.text import slugify
@@ -19,7 +20,7 @@ class NamedQuerySet(models.QuerySet[Row]):
     def named(self, name: str) -> Row | None:
         """The row of that name, slug or alias; None if there is none."""
         name = " ".join(name.split())
-        if found := self.filter(models.Q(name__iexact=name) | models.Q(slug=name.lower())).first():
+        if found := self.filter(Q(name__iexact=name) | Q(slug=name.lower())).first():
             return found
         wanted = name.casefold()  # SQLite itself folds the case of ASCII letters only
         return next((row for row in self if wanted in {each.casefold() for each in (row.name, *row.aliases)}), None)
@@ -28,6 +29,16 @@ class NamedQuerySet(models.QuerySet[Row]):
         """The row of that name, slug or alias, made now if there is none. Longer names are cut at 100 characters."""
         name = " ".join(name.split())[:NAME_LENGTH].strip()
         return self.named(name) or self.create(name=name, slug=self.unused_slug(name))
+
+    def listed(self) -> Self:
+        """All but those that only documents with closed doors name: such a name would tell of them."""
+        used, shown = Q(), Q()
+        for relation in self.model.named_by:
+            field: Any = self.model._meta.get_field(relation)
+            rows = field.related_model.objects.filter(**{field.field.name: OuterRef("pk")})
+            used |= Q(Exists(rows))
+            shown |= Q(Exists(rows.open_to_all()))
+        return self.filter(shown | ~used | self.model.known_anyway())
 
     def unused_slug(self, name: str) -> str:
         """A slug no row has yet: `kafka`, `kafka-2`, ... A name without Latin letters or digits becomes `x`."""
@@ -45,6 +56,8 @@ class Named(models.Model):
     slug = models.SlugField(max_length=NAME_LENGTH, unique=True)
     aliases = models.JSONField(default=list, blank=True, help_text="Other names, as a list of strings.")
 
+    named_by: ClassVar[tuple[str, ...]] = ()  # relations to documents
+
     class Meta:
         abstract = True
         ordering = ["name"]
@@ -52,6 +65,11 @@ class Named(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @classmethod
+    def known_anyway(cls) -> Q:
+        """Named on purpose, whatever names it."""
+        return Q(pk__in=[])
 
 
 class TeamQuerySet(NamedQuerySet["Team"]):
@@ -69,7 +87,7 @@ class Team(Named):
 
 class ServiceQuerySet(NamedQuerySet["Service"]):
     def in_use(self) -> Self:
-        return self.filter(retired_at=None)
+        return self.listed().filter(retired_at=None)
 
 
 class Service(Named):
@@ -85,7 +103,12 @@ class Service(Named):
     description = models.TextField(blank=True)
     retired_at = models.DateTimeField(null=True, blank=True)
 
+    named_by = ("incidents", "postmortems", "fixes")
     objects = ServiceQuerySet.as_manager()
+
+    @classmethod
+    def known_anyway(cls) -> Q:
+        return Q(owner_team__isnull=False) | ~Q(description="")
 
 
 class TagQuerySet(NamedQuerySet["Tag"]):
@@ -95,6 +118,7 @@ class TagQuerySet(NamedQuerySet["Tag"]):
 class Tag(Named):
     """A word to find things by."""
 
+    named_by = ("postmortems",)
     objects = TagQuerySet.as_manager()
 
     def get_absolute_url(self) -> str:
