@@ -214,7 +214,7 @@ DEFAULT_FROM_EMAIL = SERVER_EMAIL = str(
 )
 
 AUTH_USER_MODEL = "postmortems.User"
-AUTHENTICATION_BACKENDS = ["kb.sign_in.Backend"]
+AUTHENTICATION_BACKENDS = ["postmortems.views.signing_in.Backend"]
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "home"
 LOGOUT_REDIRECT_URL = "login"
@@ -246,6 +246,10 @@ ACCOUNT_RATE_LIMITS = {
     "sign_up": "10/m/ip,3/h/key",
 }
 ALLAUTH_TRUSTED_PROXY_COUNT = 1 if _flag("KB_BEHIND_PROXY") else 0
+# What somebody may do whom nobody gave a role.
+DEFAULT_ROLE = str(env.str("KB_DEFAULT_ROLE", default="reader"))
+if DEFAULT_ROLE not in {"reader", "author", "reviewer"}:
+    raise ImproperlyConfigured(f"KB_DEFAULT_ROLE={DEFAULT_ROLE!r} is none of reader, author and reviewer.")
 # Domains whose addresses may make themselves an account; `*`: everybody who can read mail. Empty: by invitation only.
 SIGN_UP_DOMAINS = [domain.lower() for domain in _words("KB_SIGN_UP_DOMAINS")]
 

@@ -41,9 +41,13 @@ NO_MATCH = "That name and password do not match. Capital letters count in the pa
 class Backend(AuthenticationBackend):
     """allauth's; and who is signed in is loaded together with the names of their groups, in one query."""
 
-    def get_user(self, user_id: Any) -> Any:
+    def with_session(self, user_id: Any) -> Any:
+        """The rows to load from, with what every page wants to know of its reader."""
         groups = ListOf(Group.objects.filter(user=OuterRef("pk")), name="name")
-        user = get_user_model()._default_manager.annotate(listed_groups=groups).filter(pk=user_id).first()
+        return get_user_model()._default_manager.annotate(listed_groups=groups)
+
+    def get_user(self, user_id: Any) -> Any:
+        user = self.with_session(user_id).filter(pk=user_id).first()
         return user if user and self.user_can_authenticate(user) else None
 
 

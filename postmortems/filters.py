@@ -68,9 +68,8 @@ class FixFilter(django_filters.FilterSet):
 
     kind = choice("Kind", Fix.Kind.choices)
     state = choice("State", Fix.State.choices)
-    services = one_of("Service", Service.objects.all())
-    freshness = choice("Freshness", Freshness.choices)
     services = one_of("Service", Service.objects.listed())
+    freshness = choice("Freshness", Freshness.choices)
 
 
 class ProblemFilter(django_filters.FilterSet):

@@ -172,7 +172,7 @@ class EditorForm(forms.Form):
         for section in sections.SECTIONS:
             prompt = own[section.key].prompt if section.key in own else ""
             self.fields[PREFIX + section.key] = SectionField(section.title, prompt or section.prompt)
-        offered = Service.objects.filter(Q(retired_at=None) | Q(postmortems=postmortem)).distinct()
+        offered = (Service.objects.in_use() | Service.objects.filter(postmortems=postmortem)).distinct()
         self.fields["services"].queryset = offered  # type: ignore[attr-defined]
         self.postmortem = postmortem
 

@@ -1,5 +1,6 @@
 """Who may see a row. Security is a property of the query: everything a person sees starts from `visible_to(user)`."""
 
+from collections.abc import Collection
 from typing import Any, Self, TypeVar
 
 from django.conf import settings
@@ -70,6 +71,13 @@ class Restrictable(models.Model):
                 condition=Q(visibility__in=Visibility.values), name="%(class)s_is_open_or_restricted"
             )
         ]
+
+    def admit(self, *, visibility: str, members: Collection[Any], teams: Collection[Team]) -> None:
+        """These from now on, and no others."""
+        self.visibility = visibility
+        self.save(update_fields=["visibility"])
+        self.members.set(members)
+        self.shared_with.set(teams)
 
     @property
     def is_restricted(self) -> bool:

@@ -5,7 +5,7 @@ from typing import Any, Self
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 
 from postmortems.models.incident import Incident
 from postmortems.models.postmortem import Postmortem
@@ -17,6 +17,10 @@ class ActionItemQuerySet(models.QuerySet["ActionItem"]):
         postmortem = Q(postmortem=None) | Postmortem.objects.visible_where(user, "postmortem__")
         incident = Q(incident=None) | Incident.objects.visible_where(user, "incident__")
         return self.filter(postmortem, incident)
+
+    def seen_with_its_postmortem(self) -> Self:
+        """Whoever sees the postmortem sees these: their incident, if they have one, is one of its own."""
+        return self.filter(Q(incident=None) | Q(incident__postmortems=F("postmortem"))).distinct()
 
     def unfinished(self) -> Self:
         return self.filter(state__in=[ActionItem.State.OPEN, ActionItem.State.IN_PROGRESS])

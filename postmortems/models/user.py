@@ -5,6 +5,7 @@ from functools import cached_property
 from typing import Any
 from zoneinfo import available_timezones
 
+from django.conf import settings
 from django.contrib.auth.models import AbstractUser, Group
 from django.core.exceptions import ValidationError
 from django.db import models
@@ -42,13 +43,13 @@ class User(AbstractUser):
 
     @cached_property
     def roles(self) -> frozenset[str]:
-        """Names of roles; somebody without any is a reader. Asked once a request: the user is loaded anew."""
+        """Names of roles; somebody without any has KB_DEFAULT_ROLE. Asked once a request: the user is loaded anew."""
         if self.is_superuser:
             return frozenset({Role.ADMINISTRATOR})
         # Whoever is signed in was loaded with them: see kb.sign_in.
         listed = self.__dict__.get("listed_groups")
         names = {group["name"] for group in listed} if listed is not None else {*self._group_names()}
-        return frozenset(names.intersection(Role)) or frozenset({Role.READER})
+        return frozenset(names.intersection(Role)) or frozenset({Role(settings.DEFAULT_ROLE)})
 
     def _group_names(self) -> Iterable[str]:
         return (group.name for group in self.groups.all()) if self.pk else ()
@@ -62,6 +63,11 @@ class User(AbstractUser):
         """Active ones: whom to ask."""
         is_one = Q(is_superuser=True) | Q(groups__name=Role.ADMINISTRATOR)
         return cls.objects.filter(is_one, is_active=True).distinct()
+
+    def let_in(self, is_active: bool) -> None:
+        """Whether they may sign in; sessions that are open end with the next request."""
+        User.objects.filter(pk=self.pk).update(is_active=is_active)
+        self.refresh_from_db(fields=["is_active"])
 
     def may(self, ability: str) -> bool:
         return roles.may(self, ability)

@@ -4,12 +4,12 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime, time
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Prefetch, QuerySet
 
 from kb.search.analysis import fold
 from kb.search.base import Document, Schema
 from postmortems import sections
-from postmortems.models import Fix, Incident, Postmortem, Service
+from postmortems.models import ActionItem, Fix, Incident, Postmortem, Service, Visibility
 from postmortems.search import ranking
 
 Item = Postmortem | Incident | Fix
@@ -61,14 +61,20 @@ def _documents_of(model: Any, pks: Sequence[int]) -> Iterator[Document]:
 
 
 def with_text(rows: QuerySet[Any]) -> QuerySet[Any]:
-    """These rows with everything that their documents and results are made of, in a fixed number of queries."""
+    """These rows with everything that their documents and results are made of, in a fixed number of queries.
+
+    What hangs on a row and has closed doors of its own is left out: whoever finds the row would learn of it.
+    """
     if rows.model is Postmortem:
         return rows.select_related("owner", "team", "problem").prefetch_related(
-            "sections", "services", "tags", "timeline", "action_items", "fixes", "incidents__services"
+            *("sections", "services", "tags", "timeline", "incidents__services"),
+            Prefetch("action_items", ActionItem.objects.seen_with_its_postmortem()),
+            Prefetch("fixes", Fix.objects.filter(visibility=Visibility.OPEN)),
         )
     if rows.model is Incident:
         return rows.select_related("commander", "reported_by").prefetch_related(
-            "services__owner_team", "timeline", "action_items", "postmortems"
+            *("services__owner_team", "timeline", "postmortems__incidents"),
+            Prefetch("action_items", ActionItem.objects.filter(postmortem=None)),
         )
     return rows.select_related("postmortem", "problem").prefetch_related("services__owner_team")
 
@@ -172,7 +178,7 @@ def _incident(row: Incident) -> Content:
         "year": [str(row.started_at.year)],
         "is": [row.status, row.kind, "open" if row.is_in_progress else ""],
         "has": [
-            "postmortem" if row.postmortems.all() else "",
+            "postmortem" if any(_is_read_with(row, told) for told in row.postmortems.all()) else "",
             "action" if row.action_items.all() else "",
             "timeline" if row.timeline.all() else "",
         ],
@@ -193,6 +199,16 @@ def _fix(row: Fix) -> Content:
         "has": ["commands" if row.commands else "", "undo" if row.undo else "", "fix"],
     }
     return fix_text(row), keywords, occurred
+
+
+def _is_read_with(incident: Incident, postmortem: Postmortem) -> bool:
+    """Whoever may see the incident may read this postmortem of it."""
+    others = [other for other in postmortem.incidents.all() if other.pk != incident.pk]
+    return (
+        postmortem.status in Postmortem.READABLE
+        and not postmortem.is_restricted
+        and not any(other.is_restricted for other in others)
+    )
 
 
 _CONTENT: dict[type, Any] = {Postmortem: _postmortem, Incident: _incident, Fix: _fix}

@@ -13,7 +13,7 @@ from postmortems.search.documents import MODELS, Item
 from postmortems.search.reading import fetch
 
 TEXT = {
-    Postmortem: ("title", "sections__body", "fixes__title", "fixes__steps", "services__name", "tags__name"),
+    Postmortem: ("title", "sections__body", "services__name", "tags__name"),
     Incident: ("title", "symptoms", "error_excerpt", "services__name"),
     Fix: ("title", "steps", "commands", "services__name"),
 }

@@ -16,7 +16,7 @@ from kb.listing import ListOf
 from postmortems import roles, suggestions
 from postmortems.filters import IncidentFilter
 from postmortems.forms import DeclareForm, EditForm, OutcomeForm, initial_of
-from postmortems.models import Fix, Incident, PostmortemPolicy, TimelineEntry
+from postmortems.models import Fix, Incident, PostmortemPolicy, TimelineEntry, Watch
 from postmortems.search import reading
 from postmortems.views import crew
 from postmortems.views.permalinks import by_ref
@@ -107,7 +107,8 @@ def _to_read(user: Any) -> Any:
     rows = Incident.objects.visible_to(user).select_related("commander", "reported_by").prefetch_related(timeline)
     rules = PostmortemPolicy.objects.filter(Q(kind=OuterRef("kind")) | Q(kind=""), severity=OuterRef("severity"))
     fields = {name: name for name in ("kind", "is_required", "days_until_due")}
-    return reading.to_ask(rows).annotate(crew=crew.listed(), policies=ListOf(rules, **fields))
+    is_watched = Watch.objects.is_of(user, "incident")
+    return reading.to_ask(rows).annotate(crew=crew.listed(), policies=ListOf(rules, **fields), is_watched=is_watched)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

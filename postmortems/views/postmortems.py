@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from postmortems.filters import PostmortemFilter
-from postmortems.models import ActionItem, AuditEvent, Comparison, Fix, ImportedFile, Incident, Postmortem
+from postmortems.models import ActionItem, AuditEvent, Comparison, Fix, ImportedFile, Incident, Postmortem, Watch
 from postmortems.views.permalinks import by_ref
 from postmortems.views.reviews import threads_of
 
@@ -73,6 +73,7 @@ def _to_read(user: Any) -> Any:
     rows = (
         Postmortem.objects.visible_to(user)
         .with_rights(user)
+        .annotate(is_watched=Watch.objects.is_of(user, "postmortem"))
         .select_related("owner", "team", "problem", "imported_file")
     )
     return rows.defer("imported_file__text").prefetch_related(*with_it)

@@ -8,7 +8,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from kb import markdown, text_diff
 from kb.errors import DomainError
-from postmortems import blameless, sections
+from postmortems import blameless, roles, sections
 from postmortems.models import Incident, Postmortem, WorkingCopy
 from postmortems.models.revision import NotKept, texts_of
 from postmortems.views.permalinks import by_ref
@@ -35,6 +35,7 @@ def incident_postmortem(request: HttpRequest, ref: str) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def postmortem_new(request: HttpRequest) -> HttpResponse:
+    roles.require(request.user, "write")
     form = BeginForm(request.POST or None)
     if form.is_valid():
         try:

@@ -8,6 +8,7 @@ from django.db.models.functions import Lower
 
 from postmortems.mentions import mentioned
 from postmortems.models import Incident, Notification, Postmortem, User
+from postmortems.workflows import mailing, watching
 
 
 def tell(
@@ -16,9 +17,19 @@ def tell(
     """Tell these people, but not who did it. `text` is a whole sentence: "Bob asks you to review PM-7." """
     home = {"incident": about} if isinstance(about, Incident) else {"postmortem": about}
     rows = type(about)._default_manager.filter(pk=about.pk)
-    for person in {person for person in people if person is not None and person != by}:
-        if rows.visible_to(person).exists():
-            Notification.objects.create(user=person, action=action, text=text[:500], by=by, at=at, **home)
+    told = [
+        Notification.objects.create(user=person, action=action, text=text[:500], by=by, at=at, **home).pk
+        for person in {person for person in people if person is not None and person != by}
+        if rows.visible_to(person).exists()
+    ]
+    mailing.send_soon(told, at=at)
+
+
+def tell_watchers(
+    also: Iterable[User | None], *, action: str, text: str, about: Incident | Postmortem, by: Any, at: datetime
+) -> None:
+    """Tell who follows it or one of its services, and these people; everyone once."""
+    tell([*also, *watching.watchers_of(about)], action=action, text=text, about=about, by=by, at=at)
 
 
 def tell_mentioned(text: str, *, before: str, about: Incident | Postmortem, by: Any, at: datetime) -> list[str]:

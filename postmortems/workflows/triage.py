@@ -158,9 +158,11 @@ def _note(incident: Incident, text: str, *, by: Any, at: datetime) -> None:
 
 
 def tell_crew(incident: Incident, action: str, text: str, *, by: Any, at: datetime) -> None:
-    """Whoever works on it, or leads it."""
+    """Whoever works on it, leads it, reported it or watches it."""
     crew = [row.user for row in incident.participants.active().select_related("user")]
-    telling.tell([*crew, incident.commander], action=action, text=text, about=incident, by=by, at=at)
+    telling.tell_watchers(
+        [*crew, incident.commander, incident.reported_by], action=action, text=text, about=incident, by=by, at=at
+    )
 
 
 @transaction.atomic

@@ -165,12 +165,15 @@ class Secret:
 
     def text(self, model: type[models.Model], field: models.Field[Any, Any], number: int) -> Any:
         name = model.__name__
-        said = word(name, field.name, str(number) if number else "")
+        said = self.say(model, field, number)
         self.words[f"{name}.{field.name}.{number}"] = said
         shape = SHAPES.get((model, field.name))
         if isinstance(field, models.JSONField) and shape is None:
             return {"said": said}
         return shape(said) if shape else said
+
+    def say(self, model: type[models.Model], field: models.Field[Any, Any], number: int) -> str:
+        return word(model.__name__, field.name, str(number) if number else "")
 
     def related(self, model: type[models.Model], field: Any) -> Any:
         target = field.related_model

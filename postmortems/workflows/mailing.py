@@ -1,0 +1,104 @@
+"""Notifications by mail: after the change is committed, to who may see it at that moment, each at most once."""
+
+import logging
+from collections.abc import Iterable
+from datetime import datetime
+from smtplib import SMTPException
+from typing import Any
+
+from django.conf import settings
+from django.core import signing
+from django.core.mail import EmailMessage, get_connection
+from django.db import transaction
+from django.db.models import QuerySet
+from django.urls import reverse
+
+from postmortems.models import Notification, User
+
+logger = logging.getLogger(__name__)
+
+SALT = "postmortems.mail-off"
+
+
+def send_soon(pks: Iterable[int], *, at: datetime) -> None:
+    """Once what they tell of is committed. What fails here is left for `manage.py send_notifications`."""
+    wanted = list(pks)
+    if wanted:
+        transaction.on_commit(lambda: _send_quietly(wanted, at), robust=True)
+
+
+def _send_quietly(pks: list[int], at: datetime) -> None:
+    send(Notification.objects.filter(pk__in=pks), at=at)
+
+
+def send_left(*, at: datetime) -> tuple[int, int]:
+    """All that was not sent yet; how many were sent and how many failed. Safe to run twice, and at the same time."""
+    return send(Notification.objects.all(), at=at)
+
+
+def send(rows: QuerySet[Notification], *, at: datetime) -> tuple[int, int]:
+    """One connection for all of them; a mail server that is away is not asked again for each."""
+    waiting = Notification.objects.filter(pk__in=rows.values("pk")).to_mail()
+    sent = failed = 0
+    with_it = list(waiting.select_related("user", "incident", "postmortem").order_by("pk"))
+    if not with_it:
+        return 0, 0
+    connection = get_connection()
+    for row in with_it:
+        if failed:
+            failed += 1
+        elif row.claim_mail(at=at):
+            if _send(row, connection):
+                sent += 1
+            else:
+                row.give_mail_back(at=at)
+                failed += 1
+    return sent, failed
+
+
+def _send(row: Notification, connection: Any) -> bool:
+    if not Notification.objects.visible_to(row.user).filter(pk=row.pk).exists():
+        return True  # who may not see it (any more) gets no mail, and is not asked about again
+    try:
+        mail_of(row, connection).send()
+    except (OSError, SMTPException):
+        logger.exception("Mailing notification %s", row.pk)
+        return False
+    return True
+
+
+def mail_of(row: Notification, connection: Any = None) -> EmailMessage:
+    """Of what is restricted a mail says that there is news, and where: mail travels farther than the site does."""
+    home = row.incident or row.postmortem
+    restricted = home is not None and not type(home)._default_manager.open_to_all().filter(pk=home.pk).exists()
+    ref = home.ref if home else ""
+    text = f"There is news of {ref}. Sign in to read it." if restricted else row.text
+    address = settings.SITE_URL + (home.get_absolute_url() if home else reverse("notification_list"))
+    off = mail_off_address(row.user)
+    return EmailMessage(
+        subject=f"News of {ref}" if restricted else " ".join(row.text.split())[:150],
+        body=f"{text}\n\n{address}\n\n-- \nNo more of these mails: {off}\n",
+        to=[row.user.email],
+        headers={"List-Unsubscribe": f"<{off}>", "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"},
+        connection=connection,
+    )
+
+
+# --- no more of it ---
+
+
+def mail_off_address(user: User) -> str:
+    """Works without a sign-in, for this one thing."""
+    return f"{settings.SITE_URL}{reverse('mail_off', args=[signing.dumps(user.pk, salt=SALT)])}"
+
+
+def person_of(token: str) -> User | None:
+    try:
+        return User.objects.filter(pk=signing.loads(token, salt=SALT)).first()
+    except signing.BadSignature:
+        return None
+
+
+def choose_mail(user: User, *, wanted: bool) -> None:
+    User.objects.filter(pk=user.pk).update(wants_mail=wanted)
+    user.refresh_from_db(fields=["wants_mail"])
