@@ -80,7 +80,8 @@ def _posted(request: HttpRequest, postmortem: Postmortem) -> HttpResponse:
     except DomainError as refusal:
         form.add_error(None, str(refusal))
         return _page(request, postmortem, form, changed=True, status=409)
-    writing.discard_working_copy(postmortem, by=me, known=data["copy"] or "none")
+    if data["copy"]:
+        writing.discard_working_copy(postmortem, by=me, known=data["copy"])
     messages.success(request, saved.message)
     return redirect(postmortem)
 

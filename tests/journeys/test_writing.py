@@ -85,6 +85,26 @@ def test_the_second_of_two_gets_both_texts_and_saves_one(
     assert [error for error in watched.complaints if "409" not in error] == []
 
 
+def test_a_session_that_ends_while_one_writes_loses_no_text(page: Page, draft: Postmortem) -> None:
+    page.goto(f"/postmortems/{draft.ref}/edit/")
+    page.context.clear_cookies()
+    page.get_by_role("textbox", name="Impact").press_sequentially(" Not by card.")
+    expect(page.locator("#signed-out")).to_be_visible()
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.locator("#kept")).to_contain_text("you were signed out")
+
+    with page.context.expect_page() as opened:
+        page.get_by_role("link", name="Sign in in a new tab").click()
+    opened.value.get_by_label("Username").fill("alice")
+    opened.value.get_by_label("Password").fill(factory.PASSWORD)
+    opened.value.get_by_role("button", name="Sign in").click()
+    expect(opened.value.get_by_role("heading", level=1).first).to_be_attached()
+    page.get_by_role("button", name="Save", exact=True).click()
+
+    expect(page.locator("#messages")).to_contain_text("Saved as revision 2.")
+    assert "Not by card." in Postmortem.objects.get().text_of("impact")
+
+
 def test_the_toolbar_and_the_preview_work_by_keyboard(page: Page, watched: Watched, draft: Postmortem) -> None:
     page.goto(f"/postmortems/{draft.ref}/edit/")
     impact = page.get_by_role("textbox", name="Impact")

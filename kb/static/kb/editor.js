@@ -87,8 +87,25 @@
   let sending = false;
   let refused = false;
   let timer = 0;
-  let since = 0;
-  let leaving = null; // the button that was pressed while a copy was on its way
+  let since = 0; // the first key that is not kept
+  let signedOut = false;
+  let leaving = null; // the button that was pressed while a copy was on its way, or without a session
+  const note = document.querySelector("#signed-out");
+
+  // Signed in again, in another tab, the page needs the form's token of the new session.
+  const renew = async () => {
+    const page = await fetch(form.action, { redirect: "manual" });
+    if (page.type === "opaqueredirect") return page;
+    const fresh = new DOMParser().parseFromString(await page.text(), "text/html").querySelector("[name=csrfmiddlewaretoken]");
+    if (fresh) form.elements.csrfmiddlewaretoken.value = fresh.value;
+    return send();
+  };
+
+  const send = async () => {
+    const body = new URLSearchParams(new FormData(form));
+    const small = body.toString().length < KEEPALIVE;
+    return fetch(form.dataset.keep, { method: "POST", body, keepalive: small, redirect: "manual" });
+  };
 
   const keep = async () => {
     clearTimeout(timer);
@@ -97,13 +114,10 @@
     waiting = false;
     since = 0;
     try {
-      const body = new URLSearchParams(new FormData(form));
-      const small = body.toString().length < KEEPALIVE;
-      const answer = await fetch(form.dataset.keep, { method: "POST", body, keepalive: small, redirect: "manual" });
-      if (answer.type === "opaqueredirect") {
-        document.querySelector("#signed-out")?.removeAttribute("hidden");
-        throw new Error("signed out");
-      }
+      let answer = await send();
+      if (answer.status === 403) answer = await renew();
+      signedOut = answer.type === "opaqueredirect";
+      if (note) note.hidden = !signedOut;
       const told = await answer.json();
       if (told.copy) {
         form.elements.copy.value = told.copy;
@@ -114,12 +128,15 @@
       }
     } catch {
       waiting = true;
-      said.textContent = "Not kept: the server did not answer. Your text is on this page.";
+      said.textContent = `Not kept: ${signedOut ? "you were signed out" : "the server did not answer"}. Your text is on this page.`;
       timer = setTimeout(keep, AT_MOST);
     } finally {
       sending = false;
-      if (leaving) form.requestSubmit(leaving);
-      if (waiting && !refused && said.textContent.startsWith("Kept")) timer = setTimeout(keep, AFTER);
+      const button = leaving;
+      leaving = null;
+      if (button && !signedOut) form.requestSubmit(button);
+      else if (button) note?.scrollIntoView();
+      else if (since) timer = setTimeout(keep, AFTER); // typed meanwhile
     }
   };
 
@@ -135,11 +152,17 @@
   form.addEventListener("focusout", (event) => { if (waiting && event.relatedTarget?.type !== "submit") keep(); });
   document.addEventListener("visibilitychange", () => { if (document.hidden) keep(); });
   form.addEventListener("submit", (event) => {
-    dirty = waiting = false;
     clearTimeout(timer);
-    // A copy that arrives after the save would be offered again as unsaved text: the save waits for it.
-    leaving = sending ? event.submitter : null;
-    if (leaving) event.preventDefault();
+    // A copy that arrives after the save would be offered again as unsaved text, so the save waits for it; and without
+    // a session the text would end at the sign-in page, so that is asked first.
+    if (sending || signedOut) {
+      event.preventDefault();
+      leaving = event.submitter;
+      waiting = true;
+      keep();
+      return;
+    }
+    dirty = waiting = false;
   });
   // Kept text is offered again: only what could not be kept is worth a question.
   addEventListener("beforeunload", (event) => { if (dirty && (waiting || sending || refused)) event.preventDefault(); });

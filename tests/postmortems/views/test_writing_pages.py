@@ -83,6 +83,35 @@ class TestDrafting:
         assert "Say in a few words what happened." in answer.text and "lies in the future" in answer.text
         assert not Postmortem.objects.exists()
 
+    def test_a_reader_is_not_offered_what_they_may_not(self, as_alice: Client, alice: User) -> None:
+        alice.give_roles("reader")
+        incident = factory.incident(status="resolved", resolved_at=NOON)
+
+        assert as_alice.get("/postmortems/new/").status_code == 403
+        assert "/postmortems/new/" not in as_alice.get("/postmortems/").text
+        assert "Write the postmortem" not in as_alice.get(incident.get_absolute_url()).text
+        refused = as_alice.post(f"/incidents/{incident.ref}/postmortem/", follow=True)
+        assert "Your roles do not allow this" in refused.text and not Postmortem.objects.exists()
+
+    def test_a_postmortem_that_one_may_not_see_is_not_led_to(self, as_alice: Client, bob: User, charlie: User) -> None:
+        incident = factory.incident(status="resolved", resolved_at=NOON)
+        hidden = factory.postmortem("Hidden title", status="draft", owner=charlie, visibility="restricted")
+        hidden.incidents.add(incident)
+
+        page = as_alice.get(incident.get_absolute_url()).text
+        answer = as_alice.post(f"/incidents/{incident.ref}/postmortem/", follow=True)
+
+        assert "Hidden title" not in page + answer.text and hidden.ref not in page + answer.text
+
+    def test_an_incident_that_is_over_takes_few_queries(
+        self, as_alice: Client, django_assert_max_num_queries: Any
+    ) -> None:
+        incident = factory.incident(status="resolved", resolved_at=NOON, services=("Checkout",))
+        as_alice.get("/")
+
+        with django_assert_max_num_queries(12):
+            assert "Write the postmortem" in as_alice.get(incident.get_absolute_url()).text
+
     def test_the_home_page_tells_when_it_is_due(self, as_alice: Client, draft: Postmortem) -> None:
         Postmortem.objects.filter(pk=draft.pk).update(due_on=NOON.date())
 
