@@ -10,6 +10,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from kb.errors import DomainError
+from postmortems import moments
 from postmortems.models import (
     Environment,
     Fix,
@@ -20,6 +21,7 @@ from postmortems.models import (
     Service,
     Severity,
     SuggestionVerdict,
+    TimelineEntry,
 )
 from postmortems.models.incident import TITLE_LENGTH, DetectionSource
 from postmortems.search import glossary
@@ -165,6 +167,47 @@ class OutcomeForm(forms.Form):
         if fix is None:
             raise forms.ValidationError("There is no fix of that number. Its ref looks like FIX-3.")
         return fix
+
+
+class TimelineEntryForm(forms.Form):
+    """One moment. `after` is the moment before it; `candidates`: the two that a doubled hour may mean."""
+
+    at = forms.CharField(
+        label="When",
+        help_text=moments.USAGE,
+        max_length=60,
+        error_messages={"required": "When was it?"},
+        widget=forms.TextInput(attrs={"class": "mono", "autocomplete": "off", "placeholder": "14:05"}),
+    )
+    kind = forms.ChoiceField(choices=TimelineEntry.Kind.choices, initial=TimelineEntry.Kind.NOTE)
+    text = forms.CharField(
+        label="What happened",
+        help_text="What was seen or done, and what was known at that moment.",
+        max_length=10_000,
+        error_messages={"required": "What happened?"},
+        widget=forms.Textarea(attrs={"rows": 3}),
+    )
+    evidence_url = forms.URLField(
+        label="Evidence",
+        help_text="A link to a graph, a log or a chat.",
+        max_length=500,
+        required=False,
+        assume_scheme="https",
+    )
+
+    def __init__(self, *args: Any, after: datetime, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.after = after
+        self.candidates: tuple[moments.Candidate, ...] = ()
+
+    def clean_at(self) -> datetime:
+        try:
+            return moments.parse(self.cleaned_data["at"], zone=timezone.get_current_timezone(), after=self.after)
+        except moments.TwiceThatDay as question:
+            self.candidates = question.candidates
+            raise forms.ValidationError(str(question)) from question
+        except DomainError as refusal:
+            raise forms.ValidationError(str(refusal)) from refusal
 
 
 class VerdictForm(forms.Form):

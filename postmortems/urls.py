@@ -23,6 +23,7 @@ from postmortems.views import (
     searching,
     sharing,
     suggestions,
+    timelines,
     writing,
 )
 
@@ -51,6 +52,9 @@ urlpatterns = [
     path("incidents/<str:ref>/watch/", notifications.incident_watch, name="incident_watch"),
     path("incidents/<str:ref>/history/", audit.incident_history, name="incident_history"),
     path("incidents/<str:ref>/postmortem/", writing.incident_postmortem, name="incident_postmortem"),
+    path("incidents/<str:ref>/timeline/", timelines.timeline, name="incident_timeline"),
+    path("incidents/<str:ref>/timeline/<int:pk>/", timelines.timeline_entry, name="incident_timeline_entry"),
+    path("incidents/<str:ref>/timeline/<int:pk>/remove/", timelines.timeline_remove, name="incident_timeline_remove"),
     path("incidents/<str:ref>/<str:slug>/", incidents.incident_detail),
     path("postmortems/", postmortems.postmortem_list, name="postmortem_list"),
     path("postmortems/new/", writing.postmortem_new, name="postmortem_new"),
@@ -92,6 +96,11 @@ urlpatterns = [
     path("problems/<str:ref>/unlink/", problems.problem_unlink, name="problem_unlink"),
     path("problems/<str:ref>/merge/", problems.problem_merge, name="problem_merge"),
     path("problems/<str:ref>/<str:slug>/", problems.problem_detail),
+    path("postmortems/<str:ref>/timeline/", timelines.timeline, name="postmortem_timeline"),
+    path("postmortems/<str:ref>/timeline/<int:pk>/", timelines.timeline_entry, name="postmortem_timeline_entry"),
+    path(
+        "postmortems/<str:ref>/timeline/<int:pk>/remove/", timelines.timeline_remove, name="postmortem_timeline_remove"
+    ),
     path("postmortems/<str:ref>/<str:slug>/", postmortems.postmortem_detail),
     path("attachments/<uuid:token>/", attachments.attachment, name="attachment"),
     path("attachments/<uuid:token>/remove/", attachments.attachment_remove, name="attachment_remove"),

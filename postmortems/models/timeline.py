@@ -1,5 +1,7 @@
 """What happened when, of a postmortem or an incident."""
 
+from typing import Any
+
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
@@ -39,3 +41,9 @@ class TimelineEntry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.at:%Y-%m-%d %H:%M} {self.text[:60]}"
+
+    def put_right(self, **fields: Any) -> None:
+        """at, kind, text, evidence_url as they should have been."""
+        for name, value in fields.items():
+            setattr(self, name, value)
+        self.save(update_fields=fields)

@@ -66,6 +66,7 @@ def _to_read(user: Any) -> Any:
         "services",
         "tags",
         "timeline",
+        "attachments",
         Prefetch("fixes", fixes),
         Prefetch("incidents", Incident.objects.visible_to(user)),
         Prefetch("action_items", ActionItem.objects.visible_to(user).select_related("owner")),

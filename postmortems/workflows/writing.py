@@ -14,7 +14,7 @@ from postmortems.models import Postmortem, Revision, WorkingCopy
 from postmortems.models.postmortem import NotNewest
 from postmortems.models.revision import RevisionQuerySet, content_of
 from postmortems.roles import NotAllowed, require
-from postmortems.workflows import auditing, reviewing, snapshots
+from postmortems.workflows import auditing, reviewing, snapshots, telling
 from postmortems.workflows.snapshots import Content, Merged
 
 BEFORE = "As it was before revisions were kept."
@@ -88,7 +88,18 @@ def _save(
         return Saved(None, "Nothing was changed.")
     revision = _write(postmortem, merged.content, now, html, by=by, at=at, note=note)
     meanwhile = f" {others} changed {', '.join(merged.theirs)} meanwhile: both are kept." if merged.theirs else ""
-    return Saved(revision, f"Saved as revision {revision.number}.{meanwhile}")
+    missed = _tell_named(postmortem, merged.content["sections"], now["sections"], by=by, at=at)
+    return Saved(revision, f"Saved as revision {revision.number}.{meanwhile}{missed}")
+
+
+def _tell_named(
+    postmortem: Postmortem, texts: Mapping[str, str], before: Mapping[str, str], *, by: Any, at: datetime
+) -> str:
+    """Tells whom the text newly names. Returns what its writer should know: which names reached nobody."""
+    said_before, said_now = ("\n\n".join(texts.values()) for texts in (before, texts))
+    missed = telling.tell_mentioned(said_now, before=said_before, about=postmortem, by=by, at=at)
+    names = ", ".join(f"@{name}" for name in missed)
+    return f" Not told, for they are not known here or may not see it: {names}." if missed else ""
 
 
 def restore(revision: Revision, *, newest: int, by: Any, at: datetime) -> Revision:

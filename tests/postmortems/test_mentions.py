@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from postmortems.mentions import MOST, mentioned
 from postmortems.models import Notification, User, Visibility
 from postmortems.workflows import telling
+from postmortems.workflows.writing import save_revision
 from tests import factory
 from tests.factory import NOON
 
@@ -59,3 +60,18 @@ class TestTelling:
 
         assert missed == ["charlie", "nobody"]
         assert not Notification.objects.exists()
+
+    def test_who_is_named_for_the_first_time_is_told_by_the_save(self, alice: User, bob: User) -> None:
+        postmortem = factory.postmortem(owner=alice)
+
+        save_revision(postmortem, changes={"sections": {"impact": "As @bob saw."}}, base=0, by=alice, at=NOON)
+
+        assert [row.user for row in Notification.objects.all()] == [bob]
+
+    def test_who_was_named_before_is_not_told_again(self, alice: User, bob: User) -> None:
+        postmortem = factory.postmortem(owner=alice, sections={"impact": "As @bob saw."})
+
+        saved = save_revision(postmortem, changes={"sections": {"lessons": "@bob, @nobody"}}, base=0, by=alice, at=NOON)
+
+        assert not Notification.objects.exists()
+        assert saved.message.endswith("they are not known here or may not see it: @nobody.")

@@ -1,8 +1,8 @@
 // Pictures and files that are pasted into a text, or dropped on it, are attached, and what shows them is written there.
-// `data-attach`: the address that takes them. Without this script: the page of files, linked beside the text.
+// `data-attach` of the form: the address that takes them. Without this script: the page of files, linked there.
 (() => {
   "use strict";
-  const field = (target) => target instanceof Element ? target.closest("textarea[data-attach]") : null;
+  const field = (target) => target instanceof Element ? target.closest("form[data-attach] textarea") : null;
   let count = 0;
 
   const insert = (area, text) => {
@@ -34,7 +34,7 @@
     const body = new FormData();
     body.append("files", file, file.name || "picture.png");
     try {
-      const answer = await fetch(area.dataset.attach, {
+      const answer = await fetch(area.form.dataset.attach, {
         method: "POST",
         body,
         headers: { Accept: "application/json", "X-CSRFToken": area.form.elements.csrfmiddlewaretoken.value },
