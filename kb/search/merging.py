@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-# A document takes some 0.3 ms to copy. A save that makes more than FEW segments of at most SMALL documents merges those, and
-# one that makes more than FEW of at most AT_ONCE / 2 some of them: never more than AT_ONCE documents, which takes no
-# longer than a blink. All else is the job's, which lets others save while it merges.
+# A document takes some 0.3 ms to copy. A save that makes more than FEW segments of at most SMALL documents merges
+# those, and one that makes more than FEW of at most AT_ONCE / 2 some of them: never more than AT_ONCE documents, which
+# takes no longer than a blink. All else is the job's, which lets others save while it merges.
 SMALL, FEW, AT_ONCE = 64, 8, 1_000
 
 
