@@ -100,13 +100,13 @@ class WorkingCopyQuerySet(models.QuerySet["WorkingCopy"]):
 
     def keep(self, *, known: str, postmortem: Postmortem, user: Any, **values: Any) -> "WorkingCopy":
         """What is typed now. `known`: the `mark` of the copy that it goes on from; a newer one is never overwritten."""
-        mine = self.filter(postmortem=postmortem, user=user)
-        there = mine.first()
-        if there is None:
-            return self.create(postmortem=postmortem, user=user, **values)
-        if there.mark != known or not mine.filter(saved_at=there.saved_at).update(**values):
+        there, is_new = self.get_or_create(postmortem=postmortem, user=user, defaults=values)
+        if is_new:
+            return there
+        mine = self.filter(pk=there.pk, saved_at=there.saved_at)
+        if there.mark != known or not mine.update(**values):
             raise NotKept("You have other unsaved text of this postmortem, from another window or an earlier visit.")
-        return mine.get()
+        return self.get(pk=there.pk)
 
 
 class WorkingCopy(models.Model):

@@ -4,7 +4,7 @@ from datetime import date, timedelta
 
 import pytest
 
-from postmortems import sections
+from postmortems import blameless, sections
 from postmortems.models import (
     AuditEvent,
     Incident,
@@ -176,6 +176,13 @@ class TestTemplates:
     def test_their_keys_are_sections_and_each_asks_something(self) -> None:
         for row in TemplateSection.objects.all():
             assert row.key in sections.KEYS and row.prompt, row
+
+    def test_they_ask_for_conditions_and_never_for_persons(self) -> None:
+        asked = [row.prompt for row in TemplateSection.objects.all()]
+
+        assert [
+            hint for prompt in (*asked, *(s.prompt for s in sections.SECTIONS)) for hint in blameless.hints(prompt)
+        ] == []
 
     def test_text_of_a_template_is_literal(self, alice: User) -> None:
         template = PostmortemTemplate.objects.get(kind="exercise")
