@@ -23,7 +23,7 @@ from kb.search.benchmark.results import Absent, Answers, Build, Outcome, Results
 A = TypeVar("A")
 R = TypeVar("R")
 
-WARM_UP = 5  # questions of each operation before those that are timed; others than those
+WARM_UP = 40  # questions of each operation before those that are timed, and others: a server that has been up a while
 COUNTED_QUESTIONS = 10
 CHANGES = 20
 

@@ -32,7 +32,7 @@ def _notes(results: Results) -> str:
     versions = dict.fromkeys(f"{PEERS[outcome.engine].title} {outcome.build.version}" for outcome in results.outcomes)
     return " ".join(
         [
-            "Milliseconds, p50 / p95, in process, ten best documents;",
+            "Milliseconds, p50 / p95, in process, ten best documents, after forty other questions of the kind;",
             f"{results.questions} different questions each, after five others; * fewer: the time for them was up.",
             "Every engine analyses text by its own rules, so that its matches differ a little.",
             "Ours alone checks access, counts all matches, and chooses and explains the terms of a suggestion;",

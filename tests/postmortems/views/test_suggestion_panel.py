@@ -55,10 +55,12 @@ def test_a_suggestion_tells_why_what_fixed_it_and_how_often(suggestion: Suggesti
 
 
 def test_outcomes_are_asked_for_inside_an_incident_only(suggestion: Suggestion) -> None:
-    incident = Incident.objects.get()
+    inside = {"incident": Incident.objects.get(), "uses": {}}
+    author, reader = factory.user("dora"), factory.user("rita", roles=("reader",))
 
-    assert "It worked" not in panel(Suggestions(results=(suggestion,)))
-    assert "It worked" in panel(Suggestions(results=(suggestion,)), incident=incident, uses={})
+    assert "It worked" not in panel(Suggestions(results=(suggestion,)), user=author)
+    assert "It worked" in panel(Suggestions(results=(suggestion,)), user=author, **inside)
+    assert "It worked" not in panel(Suggestions(results=(suggestion,)), user=reader, **inside)
 
 
 def test_a_possible_duplicate_comes_first(suggestion: Suggestion) -> None:
