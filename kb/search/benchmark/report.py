@@ -32,8 +32,8 @@ def _notes(results: Results) -> str:
     versions = dict.fromkeys(f"{PEERS[outcome.engine].title} {outcome.build.version}" for outcome in results.outcomes)
     return " ".join(
         [
-            "Milliseconds, p50 / p95, in process, ten best documents, after forty other questions of the kind;",
-            f"{results.questions} different questions each, after five others; * fewer: the time for them was up.",
+            "Milliseconds, p50 / p95, in process, ten best documents;",
+            f"{results.questions} different questions each, after forty others; * fewer: the time for them was up.",
             "Every engine analyses text by its own rules, so that its matches differ a little.",
             "Ours alone checks access, counts all matches, and chooses and explains the terms of a suggestion;",
             "the others are given thirty key words. A change is timed until a search finds it.",
