@@ -213,8 +213,10 @@ class TestCrew:
         assert list(told) == [("bob", "incident.raise"), ("bob", "incident.resolve"), ("bob", "incident.reopen")]
 
 
-def test_a_change_of_severity_stands_on_the_timeline_and_in_the_audit_log(alice: User) -> None:
-    incident = incident_in("open", severity="sev2")
+def test_a_lowered_severity_stands_on_the_timeline_and_in_the_audit_log_and_wakes_nobody(
+    alice: User, bob: User
+) -> None:
+    incident = incident_in("open", severity="sev2", commander=bob)
 
     triage.edit_incident(incident, services=[], by=alice, at=AT, title=incident.title, severity="sev3")
 

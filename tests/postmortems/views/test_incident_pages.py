@@ -144,6 +144,17 @@ class TestSuggestingWhileDeclaring:
         assert as_alice.get("/incidents/suggestions/").status_code == 405
 
 
+def test_declaring_takes_few_queries(as_alice: Client, django_assert_max_num_queries: Any) -> None:
+    factory.service("Checkout")
+    typed = {"title": "It is down", "severity": "sev1", "kind": "service", "environment": "production"}
+    savepoints = 4  # within a test; without one they are BEGIN and COMMIT
+
+    with django_assert_max_num_queries(12 + savepoints):
+        answer = as_alice.post("/incidents/new/", {**typed, "started_at": "2026-03-01T12:00", "services": ["checkout"]})
+
+    assert answer.status_code == 302
+
+
 class TestSteps:
     def test_an_incident_goes_its_way(self, as_alice: Client) -> None:
         incident = factory.incident(detected_at=factory.NOON)
