@@ -14,6 +14,7 @@ from django.contrib.auth.forms import UserChangeForm
 from django.db import models, transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils import timezone
 
 from kb import markdown
 from postmortems import search
@@ -40,6 +41,7 @@ from postmortems.models import (
     TimelineEntry,
     User,
 )
+from postmortems.workflows import auditing
 
 if TYPE_CHECKING:  # generic for mypy only
     ModelForm = forms.ModelForm[Any]
@@ -73,7 +75,33 @@ class MarkdownForm(ModelForm):
         return cleaned
 
 
-class VisibleAdmin(ModelAdmin):
+class AuditedAdmin(ModelAdmin):
+    """What is changed here stands in the audit log, too: by whom, in which fields, from where."""
+
+    def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> Any:
+        auditing.record("admin.add", on=obj, by=request.user, at=timezone.now())
+        return super().log_addition(request, obj, message)
+
+    def log_change(self, request: HttpRequest, obj: Any, message: Any) -> Any:
+        auditing.record("admin.change", on=obj, by=request.user, at=timezone.now(), reason=said_of(message))
+        return super().log_change(request, obj, message)
+
+    def log_deletions(self, request: HttpRequest, queryset: QuerySet[Any]) -> Any:
+        for row in queryset:
+            auditing.record("admin.delete", on=row, by=request.user, at=timezone.now())
+        return super().log_deletions(request, queryset)
+
+
+def said_of(message: Any) -> str:
+    """The names of the fields that were changed, as Django's own log has them."""
+    parts = message if isinstance(message, list) else []
+    fields = [
+        str(name) for part in parts for what in part.values() for name in what.get("fields", [what.get("name", "")])
+    ]
+    return ", ".join(name for name in fields if name) or (message if isinstance(message, str) else "")
+
+
+class VisibleAdmin(AuditedAdmin):
     """Rows that the reader may see, where the model knows who may."""
 
     form: type[ModelForm] = MarkdownForm
@@ -317,14 +345,14 @@ class TemplateSectionInline(StackedInline):
 
 
 @admin.register(PostmortemTemplate)
-class PostmortemTemplateAdmin(ModelAdmin):
+class PostmortemTemplateAdmin(AuditedAdmin):
     list_display = ("name", "kind", "severity")
     search_fields = ("name",)
     inlines = (TemplateSectionInline,)
 
 
 @admin.register(PostmortemPolicy)
-class PostmortemPolicyAdmin(ModelAdmin):
+class PostmortemPolicyAdmin(AuditedAdmin):
     list_display = ("severity", "kind", "is_required", "days_until_due")
     search_fields = ("severity", "kind")
 

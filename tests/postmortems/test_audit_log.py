@@ -9,7 +9,7 @@ import pytest
 from django.db import DatabaseError, connection, transaction
 from django.test import Client
 
-from postmortems.models import AuditEvent, Incident, Revision, User, Visibility
+from postmortems.models import AuditEvent, Incident, Revision, Tag, User, Visibility
 from postmortems.workflows import auditing
 from tests import factory
 from tests.factory import NOON
@@ -176,3 +176,19 @@ def test_many_entries_are_one_page_of_few_queries(
         page = client.get("/audit/").text
 
     assert "1 to 50 of 60" in page
+
+
+def test_a_change_in_the_admin_is_written_down(learn: Learn, admin: User) -> None:
+    client = factory.signed_in(admin)
+    client.post("/admin/postmortems/tag/add/", {"name": "dns", "slug": "dns", "aliases": "[]"})
+    tag = Tag.objects.get()
+    client.post(f"/admin/postmortems/tag/{tag.pk}/change/", {"name": "DNS", "slug": "dns", "aliases": "[]"})
+    client.post(f"/admin/postmortems/tag/{tag.pk}/delete/", {"post": "yes"})
+
+    written = [(e.action, e.by_name, e.object_key, e.reason) for e in AuditEvent.objects.order_by("pk")]
+    key = f"tag:{tag.pk}"
+    assert written == [
+        ("admin.add", "admin", key, ""),
+        ("admin.change", "admin", key, "Name"),
+        ("admin.delete", "admin", key, ""),
+    ]
