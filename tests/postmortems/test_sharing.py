@@ -11,6 +11,8 @@ from postmortems.models import (
     Notification,
     Postmortem,
     ReviewRequest,
+    Service,
+    Tag,
     Team,
     User,
     Visibility,
@@ -157,3 +159,33 @@ def test_saying_the_same_again_writes_nothing_down(alice: User) -> None:
     sharing.change_access(incident, visibility="open", members=(), teams=(), by=alice, at=NOON)
 
     assert not AuditEvent.objects.exists()
+
+
+# --- what hangs on an open row and has closed doors of its own ---
+
+
+def test_words_of_what_is_hidden_do_not_find_the_open_row_it_hangs_on(learn: Learn, alice: User) -> None:
+    postmortem, incident = factory.postmortem("Checkout was down"), factory.incident()
+    shut = factory.incident("Keys were stolen", visibility=Visibility.RESTRICTED)
+    factory.fix("Rotate the quokka", postmortem=postmortem, visibility=Visibility.RESTRICTED)
+    factory.action_item("Buy another wombat", postmortem=postmortem, incident=shut)
+    hidden = factory.postmortem(visibility=Visibility.RESTRICTED)
+    hidden.incidents.add(incident)
+    learn(postmortem, incident)
+
+    assert search.find("checkout", user=alice).total == 2
+    for words in ("quokka", "wombat", "has:fix", "has:action", "has:postmortem"):
+        assert search.find(words, user=alice).total == 0, words
+
+
+def test_a_service_or_tag_that_only_hidden_rows_name_is_listed_nowhere(alice: User, team: Team) -> None:
+    shut = factory.postmortem(services=("Vault", "Checkout"), visibility=Visibility.RESTRICTED)
+    shut.tags.add(Tag.objects.called("breach"))
+    factory.incident(services=("Checkout",))
+    factory.service("Brand new")
+    owned = factory.service("Payroll")
+    shut.services.add(owned)
+    Service.objects.filter(pk=owned.pk).update(owner_team=team)
+
+    assert [service.name for service in Service.objects.in_use()] == ["Brand new", "Checkout", "Payroll"]
+    assert not Tag.objects.listed().exists()
