@@ -107,7 +107,7 @@ def test_all_of_it_works_without_javascript(
         expect(page.locator("#messages")).to_contain_text("no effect")
         expect(page.locator("#outcomes")).to_contain_text("No effect")
         page.get_by_role("button", name="Mark resolved").click()
-        expect(page.get_by_role("button", name="Reopen")).to_be_visible()
+        expect(page.get_by_role("link", name="Reopen")).to_be_visible()
 
 
 def test_enter_in_the_title_declares_nothing_by_accident(page: Page) -> None:

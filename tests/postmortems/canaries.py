@@ -173,7 +173,8 @@ class Secret:
         return shape(said) if shape else said
 
     def say(self, model: type[models.Model], field: models.Field[Any, Any], number: int) -> str:
-        return word(model.__name__, field.name, str(number) if number else "")
+        said, room = word(model.__name__, field.name, str(number) if number else ""), field.max_length
+        return said if room is None or len(said) <= room else f"zqx{said[3 - room :]}"
 
     def related(self, model: type[models.Model], field: Any) -> Any:
         target = field.related_model
