@@ -1,6 +1,6 @@
 """Who may see a row. Security is a property of the query: everything a person sees starts from `visible_to(user)`."""
 
-from collections.abc import Collection
+from collections.abc import Iterable
 from typing import Any, Self, TypeVar
 
 from django.conf import settings
@@ -72,12 +72,16 @@ class Restrictable(models.Model):
             )
         ]
 
-    def admit(self, *, visibility: str, members: Collection[Any], teams: Collection[Team]) -> None:
+    def admit(self, *, visibility: str, members: Iterable[Any], teams: Iterable[Team]) -> None:
         """These from now on, and no others."""
         self.visibility = visibility
         self.save(update_fields=["visibility"])
         self.members.set(members)
         self.shared_with.set(teams)
+
+    def admit_like(self, other: "Restrictable") -> None:
+        """Seen by those who see where it comes from."""
+        self.admit(visibility=other.visibility, members=other.members.all(), teams=other.shared_with.all())
 
     @property
     def is_restricted(self) -> bool:

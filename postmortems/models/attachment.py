@@ -15,9 +15,6 @@ class AttachmentQuerySet(models.QuerySet["Attachment"]):
     def visible_to(self, user: Any) -> Self:
         return self.filter(Postmortem.objects.visible_where(user, "postmortem__"))
 
-    def with_token(self, token: uuid.UUID) -> "Attachment | None":
-        return self.filter(token=token).first()
-
 
 def stored_name(attachment: "Attachment", _filename: str) -> str:
     """Nothing of the sender's name reaches the disk."""

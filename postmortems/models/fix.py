@@ -207,13 +207,6 @@ class Fix(Indexed, Restrictable):
         self.save(update_fields=[*fields, "state", "created_by"])
         self.services.set(services)
 
-    def restrict_like(self, other: Restrictable) -> None:
-        """Seen by those who see where it comes from."""
-        self.visibility = other.visibility
-        self.save(update_fields=["visibility"])
-        self.members.set(other.members.all())
-        self.shared_with.set(other.shared_with.all())
-
     @property
     def is_guessed(self) -> bool:
         """An import took it from a postmortem's text; nobody wrote or checked it."""

@@ -15,7 +15,7 @@ from postmortems import sections
 from postmortems.models import Postmortem, Revision
 from postmortems.models.revision import content_of
 from postmortems.views.permalinks import by_ref
-from postmortems.workflows import snapshots, writing
+from postmortems.workflows import reviewing, snapshots, writing
 from postmortems.writing_forms import RestoreForm
 
 MOST = 200  # of the list: more saves than any text gets; each has its permalink all the same
@@ -83,7 +83,7 @@ def postmortem_compare(request: HttpRequest, ref: str) -> HttpResponse:
 def postmortem_restore(request: HttpRequest, ref: str, number: int) -> HttpResponse:
     """First what it would change, then the step."""
     postmortem = _seen(request, ref)
-    writing.require_editor(postmortem, request.user)
+    reviewing.require_editor(postmortem, request.user)
     revision = _numbered(postmortem, number)
     form = RestoreForm(request.POST or None, initial={"newest": postmortem.revision})
     if form.is_valid():

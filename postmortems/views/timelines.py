@@ -14,7 +14,7 @@ from postmortems.forms import TimelineEntryForm
 from postmortems.models import Incident, Postmortem, TimelineEntry
 from postmortems.roles import require
 from postmortems.views.permalinks import by_ref
-from postmortems.workflows import timelines, writing
+from postmortems.workflows import reviewing, timelines
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -72,7 +72,7 @@ def _home(user: Any, ref: str) -> Incident | Postmortem:
     if Postmortem.pk_of_ref(ref) is None:
         raise Http404("Neither an incident nor a postmortem.")
     postmortem = by_ref(Postmortem.objects.visible_to(user), ref)
-    writing.require_editor(postmortem, user)
+    reviewing.require_editor(postmortem, user)
     return postmortem
 
 

@@ -12,7 +12,7 @@ from postmortems import blameless, roles, sections
 from postmortems.models import Incident, Postmortem, WorkingCopy
 from postmortems.models.revision import NotKept, texts_of
 from postmortems.views.permalinks import by_ref
-from postmortems.workflows import drafting, writing
+from postmortems.workflows import drafting, reviewing, writing
 from postmortems.writing_forms import PREFIX, BeginForm, EditorForm, as_posted, initial_of
 
 
@@ -183,5 +183,5 @@ def _to_edit(request: HttpRequest, ref: str) -> Postmortem:
         return by_ref(rows.editable_by(request.user), ref)
     except Http404:
         postmortem = by_ref(rows.visible_to(request.user), ref)
-        writing.require_editor(postmortem, request.user)
+        reviewing.require_editor(postmortem, request.user)
         raise

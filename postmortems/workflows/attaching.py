@@ -8,9 +8,8 @@ from django.db import transaction
 
 from kb.content import type_of
 from kb.errors import DomainError
-from postmortems import roles
 from postmortems.models import Attachment, Postmortem
-from postmortems.workflows import auditing
+from postmortems.workflows import auditing, reviewing
 
 MAX_BYTES = 10_000_000
 MAX_FILES = 100  # of one postmortem
@@ -24,7 +23,7 @@ class NotAttached(DomainError):
 @transaction.atomic
 def attach(postmortem: Postmortem, *, name: str, content: bytes, by: Any, at: datetime) -> Attachment:
     """Keep a file of at most 10 MB under a random name."""
-    roles.require(by, "write")
+    reviewing.require_editor(postmortem, by)
     if not content:
         raise NotAttached(f"{name}: this file is empty.")
     if len(content) > MAX_BYTES:
@@ -47,7 +46,7 @@ def attach(postmortem: Postmortem, *, name: str, content: bytes, by: Any, at: da
 @transaction.atomic
 def detach(attachment: Attachment, *, by: Any, at: datetime) -> None:
     """Take a file away. Texts that name it keep a link to nothing."""
-    roles.require(by, "write")
+    reviewing.require_editor(attachment.postmortem, by)
     auditing.record(
         "attachment.remove", on=attachment.postmortem, by=by, at=at, changes={"file": (attachment.name, "")}
     )

@@ -10,6 +10,11 @@ from kb import origin
 from postmortems.models import AuditEvent, User
 
 
+def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """What `record` takes as changes: the fields that are not what they were."""
+    return {name: (before[name], after[name]) for name in after if before[name] != after[name]}
+
+
 def record(
     action: str,
     *,

@@ -28,7 +28,7 @@ def create_fix(
     fix = Fix.objects.create(problem=problem, postmortem=postmortem, created_by=by, **fields)
     fix.services.set(services)
     if incident and incident.is_restricted:
-        fix.restrict_like(incident)
+        fix.admit_like(incident)
     auditing.record("fix.create", on=fix, by=by, at=at, changes={"text": ("", _plain(fix.content()))})
     if incident:
         triage.record_outcome(incident, fix, outcome="worked", by=by, at=at)
@@ -45,7 +45,7 @@ def edit_fix(
     before = {**fix.content(), "state": fix.state}
     fix.rewrite(seen=seen, services=services, problem=problem, by=by, **fields)
     after = {**Fix.objects.get(pk=fix.pk).content(), "state": fix.state}
-    changes = {name: (before[name], after[name]) for name in after if before[name] != after[name]}
+    changes = auditing.differences(before, after)
     auditing.record("fix.edit", on=fix, by=by, at=at, changes=changes)
     search.changed(fix)
 

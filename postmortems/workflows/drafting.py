@@ -104,13 +104,11 @@ def _carry_over(incident: Incident, by: Any) -> Postmortem:
         ended_at=incident.resolved_at,
         owner=by,
         team=_team_of(services),
-        visibility=incident.visibility,
         due_on=policy.due_on(incident) if policy else None,
     )
     postmortem.incidents.add(incident)
     postmortem.services.set(services)
-    postmortem.members.set(incident.members.all())
-    postmortem.shared_with.set(incident.shared_with.all())
+    postmortem.admit_like(incident)
     TimelineEntry.objects.bulk_create(
         TimelineEntry(
             postmortem=postmortem,

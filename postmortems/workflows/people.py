@@ -29,7 +29,7 @@ def change_person(
     if not User.administrators().exists():
         raise LastAdministrator("This is the last administrator. Make somebody else one first.")
     after = state_of(person)
-    changes = {name: (before[name], after[name]) for name in before if before[name] != after[name]}
+    changes = auditing.differences(before, after)
     if changes:
         auditing.record("account.change", on=person, by=by, at=at, changes=changes)
 

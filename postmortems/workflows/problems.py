@@ -92,12 +92,11 @@ def edit(
 ) -> None:
     """Title, category, and how to tell it from its look-alikes."""
     roles.require(by, "curate")
-    names = {"title": title, "cause_category": cause_category, "discriminating_check": discriminating_check}
-    changes = {name: (getattr(problem, name), value) for name, value in names.items()}
-    problem.describe(title=title, cause_category=cause_category, discriminating_check=discriminating_check)
+    after = {"title": title, "cause_category": cause_category, "discriminating_check": discriminating_check}
+    before = {name: getattr(problem, name) for name in after}
+    problem.describe(**after)
     search.changed(problem)
-    changed = {name: pair for name, pair in changes.items() if pair[0] != pair[1]}
-    auditing.record("problem.edit", on=problem, by=by, at=at, changes=changed)
+    auditing.record("problem.edit", on=problem, by=by, at=at, changes=auditing.differences(before, after))
 
 
 @transaction.atomic

@@ -4,11 +4,10 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Q
 
 from kb.errors import DomainError
 from postmortems import roles, search, suggestions
-from postmortems.models import Comparison, Incident, Postmortem, Problem, User
+from postmortems.models import Comparison, Incident, Postmortem, Problem
 from postmortems.models.postmortem import NotReady
 from postmortems.workflows import auditing, telling
 from postmortems.workflows.reviewing import require_editor
@@ -57,11 +56,8 @@ def _refuse_without_approval(postmortem: Postmortem, by: Any, reason: str) -> No
 
 
 def _tell_readers(postmortem: Postmortem, *, by: Any, at: datetime) -> None:
-    its = Q(watches__postmortem=postmortem) | Q(watches__incident__in=postmortem.incidents.all())
-    watching = User.objects.filter(its | Q(watches__service__in=postmortem.services.all())).distinct()
     text = f"{postmortem.ref} is published: {postmortem.title}"
-    people = [postmortem.owner, *watching]
-    telling.tell(people, action="postmortem.publish", text=text, about=postmortem, by=by, at=at)
+    telling.tell_watchers([postmortem.owner], action="postmortem.publish", text=text, about=postmortem, by=by, at=at)
 
 
 @transaction.atomic

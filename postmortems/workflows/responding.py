@@ -8,7 +8,7 @@ from django.db import transaction
 from kb.errors import DomainError
 from postmortems import roles, search
 from postmortems.models import Incident, Participant, TimelineEntry, User
-from postmortems.workflows import auditing, telling
+from postmortems.workflows import auditing, telling, triage
 
 
 class NotOnIt(DomainError):
@@ -41,7 +41,7 @@ def _command(incident: Incident, to: User, *, by: User, at: datetime, instead_of
     before = incident.commander
     incident.hand_command(to, instead_of=instead_of, at=at)
     Participant.objects.join(incident=incident, user=to, at=at)
-    _note(incident, f"{to} commands.", by=by, at=at)
+    triage.note(incident, f"{to} commands.", by=by, at=at)
     changes = {"commander": (str(before or ""), str(to))}
     auditing.record("incident.command", on=incident, by=by, at=at, changes=changes)
     search.changed(incident)
@@ -63,7 +63,7 @@ def release(incident: Incident, *, by: User, at: datetime, note: str = "") -> No
     if row is None or not row.release(note=note, at=at):
         raise NotOnIt(f"You do not work on {incident.ref}.")
     if note:
-        _note(incident, f"Looked at and found in order: {note}", by=by, at=at, kind=TimelineEntry.Kind.DIAGNOSIS)
+        triage.note(incident, f"Looked at and found in order: {note}", by=by, at=at, kind=TimelineEntry.Kind.DIAGNOSIS)
     auditing.record("incident.release", on=incident, by=by, at=at, reason=note)
     search.changed(incident)
 
@@ -74,7 +74,7 @@ def post_update(
 ) -> TimelineEntry:
     """What is known or done now."""
     roles.require(by, "respond")
-    entry = _note(incident, text, by=by, at=at, kind=kind, evidence_url=evidence_url)
+    entry = triage.note(incident, text, by=by, at=at, kind=kind, evidence_url=evidence_url)
     auditing.record("incident.update", on=incident, by=by, at=at)
     telling.tell_mentioned(text, before="", about=incident, by=by, at=at)
     search.changed(incident)
@@ -92,17 +92,3 @@ def correct_times(incident: Incident, *, by: Any, at: datetime, **times: datetim
     if changes:
         auditing.record("incident.correct_times", on=incident, by=by, at=at, changes=changes)  # type: ignore[arg-type]
         search.changed(incident)
-
-
-def _note(
-    incident: Incident,
-    text: str,
-    *,
-    by: Any,
-    at: datetime,
-    kind: str = TimelineEntry.Kind.ACTION,
-    evidence_url: str = "",
-) -> TimelineEntry:
-    return TimelineEntry.objects.create(
-        incident=incident, at=at, kind=kind, text=text, by=by, evidence_url=evidence_url
-    )

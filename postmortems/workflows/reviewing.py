@@ -27,9 +27,13 @@ Decision = ReviewVerdict.Decision
 
 
 def require_editor(postmortem: Postmortem, by: Any) -> None:
-    """Whoever may edit it may move it along. None is the program itself."""
+    """Whoever may edit it may move it along; of somebody else it is a `NotAllowed`. None is the program itself."""
+    roles.require(by, "write")
     if by is not None and not Postmortem.objects.editable_by(by).filter(pk=postmortem.pk).exists():
-        raise NotAllowed(f"Only those who may edit {postmortem.ref} may do this.")
+        whom = postmortem.owner or postmortem.team or "an administrator"
+        raise NotAllowed(
+            f"{postmortem.ref} is edited by its owner, their team and those it is shared with. Ask {whom}."
+        )
 
 
 def still_to_write(postmortem: Postmortem) -> list[str]:

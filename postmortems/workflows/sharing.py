@@ -45,7 +45,7 @@ def change_access(
         says = f"You would not see {row.ref} yourself any more. Name yourself, or say below that you mean it."
         raise LocksOneselfOut(says)
     after = _access_of(row)
-    changes = {name: (before[name], after[name]) for name in before if before[name] != after[name]}
+    changes = auditing.differences(before, after)
     if changes:
         auditing.record(f"{row.search_kind}.access", on=row, by=by, at=at, changes=changes)
         search.changed(row)

@@ -10,7 +10,7 @@ from postmortems import search
 from postmortems.models import Incident, Postmortem, TimelineEntry
 from postmortems.models.revision import moment_of
 from postmortems.roles import require
-from postmortems.workflows import auditing, writing
+from postmortems.workflows import auditing, reviewing, writing
 
 Moment = dict[str, str]
 
@@ -65,7 +65,7 @@ def remove(entry: TimelineEntry, *, by: Any, now: datetime) -> None:
 def _rewrite(
     postmortem: Postmortem, step: Callable[[list[Moment]], list[Moment]], *, by: Any, now: datetime, note: str
 ) -> None:
-    writing.require_editor(postmortem, by)
+    reviewing.require_editor(postmortem, by)
     moments = step([moment_of(entry) for entry in postmortem.timeline.all()])
     in_order = sorted(moments, key=lambda moment: moment["at"])
     writing.save_revision(

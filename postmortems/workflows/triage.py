@@ -72,10 +72,10 @@ def open_incident(
 def edit_incident(incident: Incident, *, services: Iterable[Service], by: Any, at: datetime, **fields: Any) -> None:
     """What is known now. The text as first saved stays in `first_report`."""
     roles.require(by, "respond")
-    before = {name: getattr(incident, name) for name in fields}
+    before = {name: _plain(getattr(incident, name)) for name in fields}
     incident.describe(**fields)
     incident.services.set(services)
-    changes = {name: (_plain(before[name]), _plain(fields[name])) for name in fields if before[name] != fields[name]}
+    changes = auditing.differences(before, {name: _plain(value) for name, value in fields.items()})
     auditing.record("incident.edit", on=incident, by=by, at=at, changes=changes)
     if "severity" in changes:
         _say_severity(incident, *changes["severity"], by=by, at=at)
@@ -90,7 +90,7 @@ def _say_severity(incident: Incident, before: str, after: str, *, by: Any, at: d
     # SEV1 is the worst: a smaller word is a bigger incident.
     way = "raised" if after < before else "lowered"
     text = f"Severity {way} from {before.upper()} to {after.upper()}."
-    _note(incident, text, by=by, at=at)
+    note(incident, text, by=by, at=at)
     if way == "raised":
         tell_crew(incident, "incident.raise", f"{incident.ref}: {text}", by=by, at=at)
 
@@ -98,35 +98,35 @@ def _say_severity(incident: Incident, before: str, after: str, *, by: Any, at: d
 def acknowledge(incident: Incident, *, by: Any, at: datetime) -> None:
     """ "I am looking": somebody works on it."""
     with transaction.atomic():
-        _step(incident, lambda: incident.acknowledge(at=at), "acknowledge", by=by, at=at, note="Investigating.")
+        _step(incident, lambda: incident.acknowledge(at=at), "acknowledge", by=by, at=at, says="Investigating.")
         if by:
             Participant.objects.join(incident=incident, user=by, at=at)
 
 
 def mitigate(incident: Incident, *, by: Any, at: datetime) -> None:
     """The harm has stopped."""
-    _step(incident, lambda: incident.mitigate(at=at), "mitigate", by=by, at=at, note="Mitigated.")
+    _step(incident, lambda: incident.mitigate(at=at), "mitigate", by=by, at=at, says="Mitigated.")
 
 
 @transaction.atomic
 def resolve(incident: Incident, *, by: Any, at: datetime) -> None:
     """It is over."""
-    _step(incident, lambda: incident.resolve(at=at), "resolve", by=by, at=at, note="Resolved.")
+    _step(incident, lambda: incident.resolve(at=at), "resolve", by=by, at=at, says="Resolved.")
     tell_crew(incident, "incident.resolve", f"{incident.ref} is resolved.", by=by, at=at)
 
 
 @transaction.atomic
 def reopen(incident: Incident, *, reason: str, by: Any, at: datetime) -> None:
     """It is back, or was never over."""
-    note = f"Reopened: {reason}"
-    _step(incident, lambda: incident.reopen(reason=reason), "reopen", by=by, at=at, note=note, reason=reason)
+    says = f"Reopened: {reason}"
+    _step(incident, lambda: incident.reopen(reason=reason), "reopen", by=by, at=at, says=says, reason=reason)
     tell_crew(incident, "incident.reopen", f"{incident.ref} is open again: {reason}", by=by, at=at)
 
 
 def cancel(incident: Incident, *, reason: str, by: Any, at: datetime) -> None:
     """It was no incident."""
     step = partial(incident.cancel, reason=reason, at=at)
-    _step(incident, step, "cancel", by=by, at=at, note=f"Cancelled: {reason}", reason=reason)
+    _step(incident, step, "cancel", by=by, at=at, says=f"Cancelled: {reason}", reason=reason)
 
 
 @transaction.atomic
@@ -136,25 +136,36 @@ def close(incident: Incident, *, by: Any, at: datetime, reason: str = "") -> Non
     if missing and incident.status == Incident.Status.RESOLVED:
         closing.insist_on_override(missing, reason=reason, by=by)
     why = reason.strip() if missing else ""
-    note = f"Closed in spite of what was missing: {why}" if why else "Closed."
-    _step(incident, lambda: incident.close(at=at, reason=why), "close", by=by, at=at, note=note, reason=why)
+    says = f"Closed in spite of what was missing: {why}" if why else "Closed."
+    _step(incident, lambda: incident.close(at=at, reason=why), "close", by=by, at=at, says=says, reason=why)
 
 
 @transaction.atomic
 def _step(
-    incident: Incident, step: Callable[[], None], verb: str, *, by: Any, at: datetime, note: str, reason: str = ""
+    incident: Incident, step: Callable[[], None], verb: str, *, by: Any, at: datetime, says: str, reason: str = ""
 ) -> None:
     roles.require(by, "respond")
     before = incident.status
     step()
-    _note(incident, note, by=by, at=at)
+    note(incident, says, by=by, at=at)
     changes = {"status": (before, incident.status)}
     auditing.record(f"incident.{verb}", on=incident, by=by, at=at, reason=reason, changes=changes)
     search.changed(incident)
 
 
-def _note(incident: Incident, text: str, *, by: Any, at: datetime) -> None:
-    TimelineEntry.objects.create(incident=incident, at=at, kind=TimelineEntry.Kind.ACTION, text=text, by=by)
+def note(
+    incident: Incident,
+    text: str,
+    *,
+    by: Any,
+    at: datetime,
+    kind: str = TimelineEntry.Kind.ACTION,
+    evidence_url: str = "",
+) -> TimelineEntry:
+    """On its timeline, as of now."""
+    return TimelineEntry.objects.create(
+        incident=incident, at=at, kind=kind, text=text, by=by, evidence_url=evidence_url
+    )
 
 
 def tell_crew(incident: Incident, action: str, text: str, *, by: Any, at: datetime) -> None:

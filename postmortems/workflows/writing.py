@@ -13,7 +13,6 @@ from postmortems import search
 from postmortems.models import Postmortem, Revision, WorkingCopy
 from postmortems.models.postmortem import NotNewest
 from postmortems.models.revision import RevisionQuerySet, content_of
-from postmortems.roles import NotAllowed, require
 from postmortems.workflows import auditing, reviewing, snapshots, telling
 from postmortems.workflows.snapshots import Content, Merged
 
@@ -40,16 +39,6 @@ class Saved:
     message: str
 
 
-def require_editor(postmortem: Postmortem, by: Any) -> None:
-    """Refuses with a `NotAllowed`, for somebody who may see it."""
-    require(by, "write")
-    if by is not None and not Postmortem.objects.editable_by(by).filter(pk=postmortem.pk).exists():
-        whom = postmortem.owner or postmortem.team or "an administrator"
-        raise NotAllowed(
-            f"{postmortem.ref} is edited by its owner, their team and those it is shared with. Ask {whom}."
-        )
-
-
 def save_revision(
     postmortem: Postmortem, *, changes: Mapping[str, Any], base: int, by: Any, at: datetime, note: str = ""
 ) -> Saved:
@@ -57,7 +46,7 @@ def save_revision(
 
     `changes`: parts of a content (see `snapshots`), of `sections` those that were edited. Refuses with a `Conflict`.
     """
-    require_editor(postmortem, by)
+    reviewing.require_editor(postmortem, by)
     # Formatting may take seconds: not while everybody else's saves wait.
     html = {body: markdown.render(body) for body in changes.get("sections", {}).values()}
     saved = _save(postmortem, changes, base, html, by=by, at=at, note=note)
@@ -108,7 +97,7 @@ def restore(revision: Revision, *, newest: int, by: Any, at: datetime) -> Revisi
     `newest`: the revision that was the newest for whoever decided this.
     """
     postmortem = revision.postmortem
-    require_editor(postmortem, by)
+    reviewing.require_editor(postmortem, by)
     html = {body: markdown.render(body) for body in revision.content["sections"].values()}
     return _restore(revision, newest, html, by=by, at=at)
 
