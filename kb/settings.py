@@ -90,6 +90,8 @@ INSTALLED_APPS = [
     "allauth.socialaccount.providers.openid_connect",
     "django_filters",
     "django_htmx",
+    "django_tasks_db",
+    "drf_spectacular",
     "rest_framework",
 ]
 
@@ -212,6 +214,9 @@ EMAIL_TIMEOUT = 10
 DEFAULT_FROM_EMAIL = SERVER_EMAIL = str(
     env.str("KB_EMAIL_FROM", default=f"postmortems@{urlsplit(SITE_URL).hostname or 'localhost'}")
 )
+
+# Work beside the pages, kept in the database: `manage.py worker` does it.
+TASKS = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend", "QUEUES": []}}
 
 AUTH_USER_MODEL = "postmortems.User"
 AUTHENTICATION_BACKENDS = ["postmortems.views.signing_in.Backend"]
@@ -362,6 +367,13 @@ REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
     "EXCEPTION_HANDLER": "kb.api.exception_handler",
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Postmortem knowledge base",
+    "VERSION": "1",
+    "OAS_VERSION": "3.1.1",
+    "ENABLE_DJANGO_DEPLOY_CHECK": False,
 }
 
 LOGGING = {

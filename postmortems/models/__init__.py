@@ -19,11 +19,13 @@ from postmortems.models.revision import Revision, WorkingCopy
 from postmortems.models.suggestion import SuggestionOpening, SuggestionRun, SuggestionVerdict
 from postmortems.models.template import PostmortemPolicy, PostmortemTemplate, TemplateSection
 from postmortems.models.timeline import TimelineEntry
+from postmortems.models.token import ApiToken, Scope
 from postmortems.models.user import User
 from postmortems.models.watching import Notification, Watch
 
 __all__ = [
     "ActionItem",
+    "ApiToken",
     "Attachment",
     "AuditEvent",
     "CauseCategory",
@@ -48,6 +50,7 @@ __all__ = [
     "ReviewRequest",
     "ReviewVerdict",
     "Revision",
+    "Scope",
     "SectionText",
     "Service",
     "Severity",

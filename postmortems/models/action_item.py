@@ -1,14 +1,22 @@
-"""What was promised after an incident. Imported and shown for now; its workflow comes with the follow-ups."""
+"""What was promised after an incident, and its life until somebody else has seen that it holds."""
 
-from datetime import date
+from datetime import date, datetime
 from typing import Any, Self
 
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
+from django.urls import reverse
 
+from kb.errors import DomainError
 from postmortems.models.incident import Incident
+from postmortems.models.indexed import Referable
 from postmortems.models.postmortem import Postmortem
+from postmortems.models.user import User
+
+
+class NotThatStep(DomainError):
+    """The action item is in a state that this step does not start from, or something is still missing."""
 
 
 class ActionItemQuerySet(models.QuerySet["ActionItem"]):
@@ -23,7 +31,15 @@ class ActionItemQuerySet(models.QuerySet["ActionItem"]):
         return self.filter(Q(incident=None) | Q(incident__postmortems=F("postmortem"))).distinct()
 
     def unfinished(self) -> Self:
-        return self.filter(state__in=[ActionItem.State.OPEN, ActionItem.State.IN_PROGRESS])
+        return self.filter(state__in=ActionItem.UNFINISHED)
+
+    def preventive(self) -> Self:
+        return self.filter(kind=ActionItem.Kind.PREVENT)
+
+    def of_teams(self, *teams: Any) -> Self:
+        """Promised in a postmortem of one of these teams, or owned by somebody on it."""
+        mine = Q(owner__teams__in=teams) | Q(postmortem__team__in=teams)
+        return self.filter(pk__in=ActionItem.objects.filter(mine).values("pk"))
 
     def overdue(self, *, on: date) -> Self:
         return self.unfinished().filter(due_on__lt=on)
@@ -35,8 +51,14 @@ class ActionItemQuerySet(models.QuerySet["ActionItem"]):
         return self.order_by(models.F("due_on").asc(nulls_last=True), "pk")
 
 
-class ActionItem(models.Model):
-    """One promise with one owner. `done_when` is how anyone can tell that it holds."""
+class ActionItem(Referable):
+    """One promise with one owner. `done_when` is how anyone can tell that it holds.
+
+    open -> in progress -> done -> verified, by somebody else and with evidence; or won't do, with a reason. It is open
+    again when its problem recurs. Each change is in the audit log.
+    """
+
+    ref_prefix = "ACT"
 
     class Kind(models.TextChoices):
         PREVENT = "prevent", "Prevent"
@@ -76,8 +98,22 @@ class ActionItem(models.Model):
     priority = models.CharField(max_length=6, choices=Priority.choices, default=Priority.MEDIUM)
     state = models.CharField(max_length=11, choices=State.choices, default=State.OPEN)
     reason = models.TextField(blank=True, help_text="Why it will not be done.")
+    approved_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
     external_url = models.CharField(max_length=500, blank=True)
+    ticket = models.CharField(max_length=200, blank=True, help_text="In another tracker: JIRA-123, org/repo#4.")
     created_at = models.DateTimeField(auto_now_add=True)
+    done_at = models.DateTimeField(null=True, blank=True)
+    evidence = models.TextField(blank=True, help_text="What shows that it holds.")
+    verified_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    verified_at = models.DateTimeField(null=True, blank=True)
+    declined_at = models.DateTimeField(null=True, blank=True)
+    reopened_at = models.DateTimeField(null=True, blank=True)
+
+    UNFINISHED = (State.OPEN, State.IN_PROGRESS)
 
     objects = ActionItemQuerySet.as_manager()
 
@@ -91,6 +127,7 @@ class ActionItem(models.Model):
                 name="action_item_has_a_home",
             ),
             models.CheckConstraint(condition=~Q(state="wont_do") | ~Q(reason=""), name="wont_do_has_a_reason"),
+            models.CheckConstraint(condition=~Q(state="verified") | ~Q(evidence=""), name="verified_has_evidence"),
             models.CheckConstraint(
                 condition=Q(state__in=["open", "in_progress", "done", "verified", "wont_do"]),
                 name="action_item_state_is_known",
@@ -108,6 +145,45 @@ class ActionItem(models.Model):
             raise ValueError("An action item without a home was never saved.")
         return found
 
+    def get_absolute_url(self) -> str:
+        return reverse("action_detail", args=[self.ref])
+
     @property
     def is_unfinished(self) -> bool:
-        return self.state in {self.State.OPEN, self.State.IN_PROGRESS}
+        return self.state in self.UNFINISHED
+
+    def start(self) -> None:
+        self._step({self.State.OPEN}, self.State.IN_PROGRESS)
+
+    def complete(self, *, at: datetime, evidence: str = "") -> None:
+        """Its owner says so. What shows it may come now, or with the verification."""
+        self._step(set(self.UNFINISHED), self.State.DONE, done_at=at, evidence=evidence)
+
+    def verify(self, *, by: User | None, evidence: str, at: datetime) -> None:
+        """Somebody other than the owner has seen that `done_when` holds."""
+        if by is not None and by.pk == self.owner_id:
+            raise NotThatStep("Somebody other than its owner verifies it.")
+        evidence = evidence.strip() or self.evidence
+        if not evidence:
+            raise NotThatStep("What shows that it holds? A dashboard, a test, the change itself.")
+        self._step({self.State.DONE}, self.State.VERIFIED, verified_by=by, verified_at=at, evidence=evidence)
+
+    def decline(self, *, reason: str, by: User | None, at: datetime) -> None:
+        """It will not be done; who approves that answers for it."""
+        if not reason.strip():
+            raise NotThatStep("Why will it not be done? The next one who is hit by this will ask.")
+        self._step(
+            {*self.UNFINISHED, self.State.DONE}, self.State.WONT_DO, reason=reason, approved_by=by, declined_at=at
+        )
+
+    def reopen(self, *, at: datetime) -> None:
+        """It was not done, did not hold, or is wanted after all. What was said when it ended is in the audit log."""
+        ended = {self.State.DONE, self.State.VERIFIED, self.State.WONT_DO}
+        nothing = {"done_at": None, "verified_at": None, "verified_by": None, "declined_at": None, "approved_by": None}
+        self._step(ended, self.State.OPEN, reopened_at=at, evidence="", reason="", **nothing)
+
+    def _step(self, starts: set[Any], state: Any, **fields: Any) -> None:
+        moved = ActionItem.objects.filter(pk=self.pk, state__in=starts).update(state=state, **fields)
+        self.refresh_from_db(fields=["state", *fields])
+        if not moved:
+            raise NotThatStep(f"{self.ref} is {self.get_state_display().lower()}: this cannot be done to it now.")

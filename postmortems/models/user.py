@@ -33,6 +33,10 @@ class User(AbstractUser):
         default=True, help_text="Mail what one watches, is asked for or is named in. The page shows it anyway."
     )
 
+    is_integration = models.BooleanField(
+        default=False, help_text="A program's account: it asks with tokens, and nobody signs in with it."
+    )
+
     def __str__(self) -> str:
         return self.get_full_name() or self.username
 

@@ -1,6 +1,7 @@
 """The library of fixes: read, write, verify, confirm and retire them, and what came of each."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from django.contrib import messages
@@ -10,13 +11,13 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from kb.errors import DomainError
 from postmortems import roles
 from postmortems.filters import FixFilter
 from postmortems.lifecycle_forms import FixForm, ReasonForm, UseForm, initial_of_fix, words_of
 from postmortems.models import Fix, FixUse, Incident, Postmortem, Problem, Service
 from postmortems.models.fix import Overtaken
 from postmortems.views.permalinks import by_ref
+from postmortems.views.steps import stepped, taken
 from postmortems.workflows import curating, triage
 
 PER_PAGE = 25
@@ -137,15 +138,7 @@ def fix_take_back(request: HttpRequest, ref: str) -> HttpResponse:
 
 def _step(request: HttpRequest, ref: str, take: Callable[..., None], done: str) -> HttpResponse:
     fix = by_ref(Fix.objects.visible_to(request.user), ref)
-    try:
-        take(fix, by=request.user, at=timezone.now())
-    except roles.NotAllowed:
-        raise
-    except DomainError as refusal:
-        messages.error(request, str(refusal))
-    else:
-        messages.success(request, f"{fix.ref}: {done}")
-    return redirect(fix)
+    return stepped(request, fix, partial(take, fix, by=request.user, at=timezone.now()), f"{fix.ref}: {done}")
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -154,11 +147,8 @@ def fix_retire(request: HttpRequest, ref: str) -> HttpResponse:
     fix = by_ref(Fix.objects.visible_to(request.user), ref)
     form = ReasonForm(request.POST if request.method == "POST" else None)
     if form.is_valid():
-        try:
-            curating.retire_fix(fix, reason=form.cleaned_data["reason"], by=request.user, at=timezone.now())
-        except DomainError as refusal:
-            form.add_error(None, str(refusal))
-        else:
+        step = partial(curating.retire_fix, fix, **form.cleaned_data, by=request.user, at=timezone.now())
+        if taken(form, step):
             messages.success(request, f"{fix.ref}: retired. It is suggested to nobody any more.")
             return redirect(fix)
     return render(request, "postmortems/fix_retire.html", {"form": form, "fix": fix})

@@ -1,6 +1,5 @@
 """Known problems: the list, and one with all its occurrences, fixes and look-alikes."""
 
-from collections.abc import Callable
 from functools import partial
 
 from django.contrib import messages
@@ -10,12 +9,12 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from kb.errors import DomainError
 from postmortems import roles
 from postmortems.filters import ProblemFilter
 from postmortems.models import Comparison, Problem
 from postmortems.review_forms import LinkForm, MergeForm, ProblemForm, StateForm
 from postmortems.views.permalinks import by_ref
+from postmortems.views.steps import stepped
 from postmortems.workflows import problems
 
 PER_PAGE = 25
@@ -76,7 +75,7 @@ def problem_state(request: HttpRequest, ref: str) -> HttpResponse:
         messages.error(request, "Choose one of the states.")
         return redirect(problem)
     step = partial(problems.set_state, problem, form.cleaned_data["state"], by=request.user, at=timezone.now())
-    return _step(request, problem, step, "The state is changed.")
+    return stepped(request, problem, step, "The state is changed.")
 
 
 @require_POST
@@ -87,7 +86,7 @@ def problem_link(request: HttpRequest, ref: str) -> HttpResponse:
         return _page(request, problem, link=form)
     row = form.cleaned_data["ref"]
     step = partial(problems.link, problem, row, by=request.user, at=timezone.now())
-    return _step(request, problem, step, f"{row.ref} belongs to {problem.ref} now.")
+    return stepped(request, problem, step, f"{row.ref} belongs to {problem.ref} now.")
 
 
 @require_POST
@@ -98,7 +97,7 @@ def problem_unlink(request: HttpRequest, ref: str) -> HttpResponse:
         return _page(request, problem, link=form)
     row = form.cleaned_data["ref"]
     step = partial(problems.unlink, problem, row, by=request.user, at=timezone.now())
-    done = _step(request, problem, step, f"{row.ref} is taken off {problem.ref}.")
+    done = stepped(request, problem, step, f"{row.ref} is taken off {problem.ref}.")
     # With the last one that they see, the problem goes out of their sight.
     still_seen = Problem.objects.visible_to(request.user).filter(pk=problem.pk).exists()
     return done if still_seen else redirect("problem_list")
@@ -114,14 +113,4 @@ def problem_merge(request: HttpRequest, ref: str) -> HttpResponse:
     other = form.cleaned_data["ref"]
     gone = other.ref
     step = partial(problems.merge, other, into=problem, by=request.user, at=timezone.now())
-    return _step(request, problem, step, f"{gone} is part of {problem.ref} now.")
-
-
-def _step(request: HttpRequest, problem: Problem, step: Callable[[], None], done: str) -> HttpResponse:
-    try:
-        step()
-    except DomainError as refusal:
-        messages.error(request, str(refusal))
-    else:
-        messages.success(request, done)
-    return redirect(problem)
+    return stepped(request, problem, step, f"{gone} is part of {problem.ref} now.")

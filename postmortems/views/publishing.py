@@ -1,5 +1,6 @@
 """Publishing, the archive, and how a postmortem compares with what it looks like."""
 
+from functools import partial
 from typing import Any
 
 from django.contrib import messages
@@ -14,6 +15,7 @@ from postmortems.models import Comparison, Postmortem
 from postmortems.review_forms import CompareForm, ReasonForm
 from postmortems.search import reading
 from postmortems.views.permalinks import by_ref
+from postmortems.views.steps import number_of, stepped, taken
 from postmortems.workflows import publishing
 
 
@@ -28,11 +30,8 @@ def postmortem_publish(request: HttpRequest, ref: str) -> HttpResponse:
     postmortem = _mine(request, ref)
     form = ReasonForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
-        try:
-            publishing.publish(postmortem, by=request.user, at=timezone.now(), reason=form.cleaned_data["reason"])
-        except DomainError as refusal:
-            form.add_error(None, str(refusal))
-        else:
+        step = partial(publishing.publish, postmortem, **form.cleaned_data, by=request.user, at=timezone.now())
+        if taken(form, step):
             messages.success(request, f"{postmortem.ref} is published, and found by the next search.")
             asked = Comparison.objects.visible_to(request.user).undecided().filter(postmortem=postmortem)
             return redirect("postmortem_alike", postmortem.ref) if asked.exists() else redirect(postmortem)
@@ -52,11 +51,8 @@ def postmortem_archive(request: HttpRequest, ref: str) -> HttpResponse:
     postmortem = _mine(request, ref)
     form = ReasonForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
-        try:
-            publishing.archive(postmortem, reason=form.cleaned_data["reason"], by=request.user, at=timezone.now())
-        except DomainError as refusal:
-            form.add_error(None, str(refusal))
-        else:
+        step = partial(publishing.archive, postmortem, **form.cleaned_data, by=request.user, at=timezone.now())
+        if taken(form, step):
             messages.success(request, f"{postmortem.ref} is archived: kept for the record.")
             return redirect(postmortem)
     return render(request, "postmortems/postmortem_archive.html", {"postmortem": postmortem, "form": form})
@@ -65,13 +61,8 @@ def postmortem_archive(request: HttpRequest, ref: str) -> HttpResponse:
 @require_POST
 def postmortem_publish_again(request: HttpRequest, ref: str) -> HttpResponse:
     postmortem = _mine(request, ref)
-    try:
-        publishing.publish_again(postmortem, by=request.user, at=timezone.now())
-    except DomainError as refusal:
-        messages.error(request, str(refusal))
-    else:
-        messages.success(request, f"{postmortem.ref} is published again.")
-    return redirect(postmortem)
+    step = partial(publishing.publish_again, postmortem, by=request.user, at=timezone.now())
+    return stepped(request, postmortem, step, f"{postmortem.ref} is published again.")
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -82,15 +73,11 @@ def postmortem_alike(request: HttpRequest, ref: str) -> HttpResponse:
     rows = rows.select_related("postmortem__problem", "earlier__problem", "by")
     form, answered = None, None
     if request.method == "POST":
-        typed = request.POST.get("comparison", "")
-        answered = get_object_or_404(rows, pk=int(typed) if typed.isascii() and typed.isdigit() else 0)
+        answered = get_object_or_404(rows, pk=number_of(request.POST.get("comparison")))
         form = CompareForm(request.POST, auto_id=f"id_{answered.pk}_%s")
         if form.is_valid():
-            try:
-                publishing.compare(answered, **form.cleaned_data, by=request.user, at=timezone.now())
-            except DomainError as refusal:
-                form.add_error(None, str(refusal))
-            else:
+            step = partial(publishing.compare, answered, **form.cleaned_data, by=request.user, at=timezone.now())
+            if taken(form, step):
                 said = answered.get_verdict_display().lower()
                 messages.success(request, f"{postmortem.ref} and {answered.earlier.ref}: {said}.")
                 return redirect("postmortem_alike", postmortem.ref)

@@ -2,20 +2,20 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-from django import forms
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST
 
-from kb.errors import DomainError
 from postmortems import roles
 from postmortems.lifecycle_forms import ReasonForm, ReleaseForm, TimesForm, UpdateForm, words_of
 from postmortems.models import Incident, User
 from postmortems.views.permalinks import by_ref
+from postmortems.views.steps import number_of, stepped, taken
 from postmortems.workflows import closing, responding, triage
 
 
@@ -25,15 +25,13 @@ def incident_of(request: HttpRequest, ref: str) -> Incident:
 
 def step(request: HttpRequest, incident: Incident, take: Callable[..., object], done: str, **more: Any) -> HttpResponse:
     """Take one step and go back to where it was clicked; a refusal becomes a message."""
-    try:
-        take(incident, by=request.user, at=timezone.now(), **more)
-    except roles.NotAllowed:
-        raise
-    except DomainError as refusal:
-        messages.error(request, str(refusal))
-    else:
-        messages.success(request, f"{incident.ref}: {done}")
-    return redirect(incident)
+    return stepped(request, incident, _now(request, take, incident, more), f"{incident.ref}: {done}")
+
+
+def _now(
+    request: HttpRequest, take: Callable[..., object], incident: Incident, more: dict[str, Any]
+) -> partial[object]:
+    return partial(take, incident, by=request.user, at=timezone.now(), **more)
 
 
 @require_POST
@@ -55,15 +53,11 @@ def incident_resolve(request: HttpRequest, ref: str) -> HttpResponse:
 def incident_command(request: HttpRequest, ref: str) -> HttpResponse:
     """Take command, or hand it to `to`. `instead_of`: who led it when the page was read."""
     incident = incident_of(request, ref)
-    seen = _number(request.POST.get("instead_of"))
+    seen = number_of(request.POST.get("instead_of"))
     if not request.POST.get("to"):
         return step(request, incident, responding.take_command, "you command.", instead_of=seen)
-    to = get_object_or_404(User.objects.filter(participations__incident=incident), pk=_number(request.POST["to"]))
+    to = get_object_or_404(User.objects.filter(participations__incident=incident), pk=number_of(request.POST["to"]))
     return step(request, incident, responding.hand_over, f"{to} commands.", to=to, instead_of=seen)
-
-
-def _number(text: str | None) -> int | None:
-    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 19 else None
 
 
 @require_POST
@@ -98,7 +92,7 @@ def incident_times(request: HttpRequest, ref: str) -> HttpResponse:
     roles.require(request.user, "respond")
     incident = incident_of(request, ref)
     form = TimesForm(request.POST or None, incident=incident)
-    if form.is_valid() and _taken(form, responding.correct_times, incident, request, **form.cleaned_data):
+    if form.is_valid() and taken(form, _now(request, responding.correct_times, incident, form.cleaned_data)):
         messages.success(request, f"{incident.ref}: the times are corrected.")
         return redirect(incident)
     context = {"form": form, "incident": incident, "zone": timezone.get_current_timezone()}
@@ -143,24 +137,10 @@ def _end(
     if request.method != "POST":  # else the step asks
         roles.require(request.user, "respond")
     form = ReasonForm(request.POST if request.method == "POST" else None)
-    if form.is_valid() and _taken(form, take, incident, request, reason=form.cleaned_data["reason"]):
+    if form.is_valid() and taken(form, _now(request, take, incident, form.cleaned_data)):
         messages.success(request, f"{incident.ref}: {ending.done}")
         return redirect(incident)
     stops = any(blocker.stops for blocker in context.get("blockers", ()))
     asks = ending is not CLOSE or stops
     context |= {"form": form, "incident": incident, "ending": ending, "stops": stops, "asks": asks}
     return render(request, "postmortems/incident_end.html", context)
-
-
-def _taken(
-    form: forms.Form, take: Callable[..., object], incident: Incident, request: HttpRequest, **more: Any
-) -> bool:
-    """Whether the step was taken; a refusal stands in the form, beside what was typed."""
-    try:
-        take(incident, by=request.user, at=timezone.now(), **more)
-    except roles.NotAllowed:
-        raise
-    except DomainError as refusal:
-        form.add_error(None, str(refusal))
-        return False
-    return True

@@ -8,6 +8,7 @@ from typing import Any
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST
 
@@ -17,6 +18,7 @@ from postmortems.models import Comment, Postmortem, ReviewRequest, ReviewVerdict
 from postmortems.models.readers import reviewers_for
 from postmortems.review_forms import CommentForm, RequestForm, VerdictForm
 from postmortems.views.permalinks import by_ref
+from postmortems.views.steps import number_of, stepped
 from postmortems.workflows import reviewing
 
 Status = Postmortem.Status
@@ -133,7 +135,7 @@ def review_request(request: HttpRequest, ref: str) -> HttpResponse:
 @require_POST
 def reviewer_add(request: HttpRequest, ref: str) -> HttpResponse:
     postmortem = _reviewable(request, ref)
-    person = get_object_or_404(reviewers_for(postmortem), pk=_id(request.POST.get("reviewer", "")))
+    person = get_object_or_404(reviewers_for(postmortem), pk=number_of(request.POST.get("reviewer")))
     step = partial(reviewing.add_reviewer, postmortem, person, by=request.user, at=timezone.now())
     return _step(request, postmortem, step, f"{person} is asked, too.")
 
@@ -142,23 +144,13 @@ def reviewer_add(request: HttpRequest, ref: str) -> HttpResponse:
 def reviewer_remove(request: HttpRequest, ref: str) -> HttpResponse:
     postmortem = _reviewable(request, ref)
     asked = User.objects.filter(review_requests__postmortem=postmortem)
-    person = get_object_or_404(asked, pk=_id(request.POST.get("reviewer", "")))
+    person = get_object_or_404(asked, pk=number_of(request.POST.get("reviewer")))
     step = partial(reviewing.remove_reviewer, postmortem, person, by=request.user, at=timezone.now())
     return _step(request, postmortem, step, f"{person} is asked no longer.")
 
 
-def _id(typed: str) -> int:
-    return int(typed) if typed.isascii() and typed.isdigit() and len(typed) < 19 else 0
-
-
 def _step(request: HttpRequest, postmortem: Postmortem, step: Callable[[], None], done: str) -> HttpResponse:
-    try:
-        step()
-    except DomainError as refusal:
-        messages.error(request, str(refusal))
-    else:
-        messages.success(request, done)
-    return redirect("postmortem_review", postmortem.ref)
+    return stepped(request, reverse("postmortem_review", args=[postmortem.ref]), step, done)
 
 
 @require_POST

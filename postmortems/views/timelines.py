@@ -1,6 +1,7 @@
 """The timeline of an incident or a postmortem: what happened when, in the writer's zone."""
 
 from datetime import UTC, datetime, time
+from functools import partial
 from typing import Any
 
 from django.contrib import messages
@@ -9,11 +10,11 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST
 
-from kb.errors import DomainError
 from postmortems.forms import TimelineEntryForm
 from postmortems.models import Incident, Postmortem, TimelineEntry
 from postmortems.roles import require
 from postmortems.views.permalinks import by_ref
+from postmortems.views.steps import stepped, taken
 from postmortems.workflows import reviewing, timelines
 
 
@@ -24,7 +25,7 @@ def timeline(request: HttpRequest, ref: str) -> HttpResponse:
     entries = list(home.timeline.select_related("by"))
     after = entries[-1].at if entries else _start_of(home)
     form = TimelineEntryForm(request.POST or None, after=after)
-    if form.is_valid() and _done(
+    if form.is_valid() and taken(
         form, lambda: timelines.add(home, by=request.user, now=timezone.now(), **form.cleaned_data)
     ):
         messages.success(request, "Added to the timeline.")
@@ -42,7 +43,7 @@ def timeline_entry(request: HttpRequest, ref: str, pk: int) -> HttpResponse:
     form = TimelineEntryForm(
         request.POST or None, after=before.at if before else _start_of(home), initial=_initial_of(entry)
     )
-    if form.is_valid() and _done(
+    if form.is_valid() and taken(
         form, lambda: timelines.change(entry, by=request.user, now=timezone.now(), **form.cleaned_data)
     ):
         messages.success(request, "Changed.")
@@ -55,13 +56,8 @@ def timeline_entry(request: HttpRequest, ref: str, pk: int) -> HttpResponse:
 def timeline_remove(request: HttpRequest, ref: str, pk: int) -> HttpResponse:
     home = _home(request.user, ref)
     entry = get_object_or_404(home.timeline, pk=pk)
-    try:
-        timelines.remove(entry, by=request.user, now=timezone.now())
-    except DomainError as refusal:
-        messages.error(request, str(refusal))
-    else:
-        messages.success(request, "Taken off the timeline.")
-    return redirect(_address(home))
+    step = partial(timelines.remove, entry, by=request.user, now=timezone.now())
+    return stepped(request, _address(home), step, "Taken off the timeline.")
 
 
 def _home(user: Any, ref: str) -> Incident | Postmortem:
@@ -89,15 +85,6 @@ def _initial_of(entry: TimelineEntry) -> dict[str, Any]:
     seconds = ":%S" if at.second else ""
     typed = at.strftime(f"%Y-%m-%d %H:%M{seconds}") + f"{offset[:3]}:{offset[3:5]}"
     return {"at": typed, "kind": entry.kind, "text": entry.text, "evidence_url": entry.evidence_url}
-
-
-def _done(form: TimelineEntryForm, step: Any) -> bool:
-    try:
-        step()
-    except DomainError as refusal:
-        form.add_error(None, str(refusal))
-        return False
-    return True
 
 
 def _address(home: Incident | Postmortem) -> str:

@@ -192,6 +192,7 @@ class RowWriter:
             priority=action.priority,
             state=action.state,
             reason=action.reason,
+            evidence="Verified where it was imported from." if action.state == "verified" else "",
             external_url=action.external_url,
         )
 

@@ -16,6 +16,7 @@ from kb.markdown import TooComplex
 from postmortems import sections
 from postmortems.models import (
     ActionItem,
+    ApiToken,
     Comment,
     Comparison,
     Fix,
@@ -76,6 +77,8 @@ FORBIDDEN: dict[str, tuple[Row, dict[str, Any]]] = {
     "action_item_has_title": (lambda: factory.action_item(incident=factory.incident()), {"title": ""}),
     "action_item_has_a_home": (lambda: factory.action_item(incident=factory.incident()), {"incident": None}),
     "wont_do_has_a_reason": (lambda: factory.action_item(incident=factory.incident()), {"state": "wont_do"}),
+    "verified_has_evidence": (lambda: factory.action_item(incident=factory.incident()), {"state": "verified"}),
+    "token_has_a_name": (lambda: token(), {"name": ""}),
     "action_item_state_is_known": (lambda: factory.action_item(incident=factory.incident()), {"state": "maybe"}),
     "problem_state_is_known": (lambda: Problem.objects.create(title="Pool"), {"state": "forgotten"}),
     "verdict_is_known": (lambda: factory.verdict(factory.incident(), factory.postmortem()), {"verdict": "maybe"}),
@@ -93,6 +96,10 @@ FORBIDDEN: dict[str, tuple[Row, dict[str, Any]]] = {
     "watch_is_of_one_thing": (lambda: watch(incident=factory.incident()), {"incident": None}),
     "timeline_entry_has_one_home": (lambda: entry(incident=factory.incident()), {"incident": None}),
 }
+
+
+def token() -> ApiToken:
+    return ApiToken.objects.issue(user=factory.user("tom"), name="laptop", scopes=["read"], at=NOON)[0]
 
 
 def entry(**home: Any) -> TimelineEntry:
@@ -472,7 +479,8 @@ def test_an_outcome_said_again_replaces_the_first(alice: User) -> None:
 def test_an_action_item_is_late_while_it_is_unfinished() -> None:
     incident, today = factory.incident(), date(2026, 3, 1)
     for state in ActionItem.State.values:
-        factory.action_item(state, incident=incident, state=state, reason="because", due_on=today - timedelta(days=1))
+        ended = {"reason": "because", "evidence": "The dashboard."}
+        factory.action_item(state, incident=incident, state=state, due_on=today - timedelta(days=1), **ended)
     factory.action_item("due today", incident=incident, due_on=today)
     factory.action_item("never due", incident=incident)
 
