@@ -265,7 +265,7 @@ MFA_TOTP_ISSUER = "Postmortem KB"
 MFA_TOTP_TOLERANCE = 1  # half a minute before and after: clocks differ, and people type slowly at night
 MFA_ALLOW_UNVERIFIED_EMAIL = True  # see ACCOUNT_EMAIL_VERIFICATION: nobody holds an account by a claimed address
 
-SOCIALACCOUNT_ADAPTER = "kb.single_sign_on.ProviderAdapter"
+SOCIALACCOUNT_ADAPTER = "postmortems.views.signing_in.AuditedProviderAdapter"
 SOCIALACCOUNT_EMAIL_AUTHENTICATION = False  # kb/single_sign_on.py matches accounts itself
 SOCIALACCOUNT_STORE_TOKENS = False
 

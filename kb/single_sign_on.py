@@ -43,7 +43,7 @@ class ProviderAdapter(DefaultSocialAccountAdapter):
         if not sociallogin.is_existing:
             self.connect_by_address(request, sociallogin, email)
         if sociallogin.is_existing:
-            give_roles(sociallogin)
+            self.give_roles(sociallogin)
 
     def connect_by_address(self, request: HttpRequest, sociallogin: Any, email: str) -> None:
         owners = filter_users_by_email(email)
@@ -61,8 +61,11 @@ class ProviderAdapter(DefaultSocialAccountAdapter):
 
     def save_user(self, request: HttpRequest, sociallogin: Any, form: Any = None) -> Any:
         user = super().save_user(request, sociallogin, form)
-        give_roles(sociallogin)
+        self.give_roles(sociallogin)
         return user
+
+    def give_roles(self, sociallogin: Any) -> None:
+        give_roles(sociallogin)
 
 
 def verified_email(sociallogin: Any) -> str:

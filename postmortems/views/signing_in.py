@@ -7,8 +7,9 @@ from django.utils import timezone
 
 from kb.sign_in import AccountAdapter
 from kb.sign_in import Backend as SessionBackend
+from kb.single_sign_on import ProviderAdapter
 from postmortems.models import Notification, User
-from postmortems.workflows import auditing
+from postmortems.workflows import auditing, people
 
 NAME_LENGTH = 150
 
@@ -36,3 +37,13 @@ class AuditedAdapter(AccountAdapter):
         super().authentication_failed(request, **credentials)
         name = str(credentials.get("username") or credentials.get("email") or "")[:NAME_LENGTH]
         auditing.record_failed_sign_in(name, at=timezone.now())
+
+
+class AuditedProviderAdapter(ProviderAdapter):
+    """What the provider's groups gave or took is written down like what an administrator does."""
+
+    def give_roles(self, sociallogin: Any) -> None:
+        user = sociallogin.user
+        before = people.state_of(user)
+        super().give_roles(sociallogin)
+        people.record_change(user, before=before, by=None, at=timezone.now(), reason="Groups of the provider.")

@@ -16,7 +16,7 @@ from kb.errors import DomainError
 from postmortems import roles
 from postmortems.models import Invitation, Team, User
 from postmortems.roles import Role
-from postmortems.workflows import auditing
+from postmortems.workflows import auditing, people
 
 logger = logging.getLogger(__name__)
 
@@ -101,11 +101,14 @@ def accept(invitation: Invitation, *, username: str, password: str, at: datetime
             user = User.objects.create_user(username=username, email=invitation.email, password=password)
             invitation.accept(by=user, at=at)
             EmailAddress.objects.create(user=user, email=user.email, verified=True, primary=True)
+            before = people.state_of(user)
             if invitation.role:
                 user.give_roles(invitation.role)
             if invitation.team:
                 invitation.team.members.add(user)
             auditing.record("invitation.accept", on=invitation, by=user, at=at)
+            inviter = invitation.invited_by
+            people.record_change(user, before=before, by=inviter, at=at, reason="As the invitation said.")
     except IntegrityError as error:
         raise NameTaken("Somebody has this user name already. Choose another one.") from error
     return user

@@ -1,6 +1,6 @@
 """People: what they may do, where they belong, whether they may come in. Whatever changes is written down."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -28,10 +28,14 @@ def change_person(
     person.let_in(is_active)
     if not User.administrators().exists():
         raise LastAdministrator("This is the last administrator. Make somebody else one first.")
-    after = state_of(person)
-    changes = auditing.differences(before, after)
+    record_change(person, before=before, by=by, at=at)
+
+
+def record_change(person: User, *, before: Mapping[str, Any], by: Any, at: datetime, reason: str = "") -> None:
+    """What is not as it was before: see `state_of`."""
+    changes = auditing.differences(before, state_of(person))
     if changes:
-        auditing.record("account.change", on=person, by=by, at=at, changes=changes)
+        auditing.record("account.change", on=person, by=by, at=at, reason=reason, changes=changes)
 
 
 def state_of(person: User) -> dict[str, Any]:

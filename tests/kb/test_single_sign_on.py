@@ -14,7 +14,7 @@ from django.contrib.auth.models import Group
 from django.core import mail
 from django.test import Client
 
-from postmortems.models import User
+from postmortems.models import AuditEvent, User
 from tests import factory
 from tests.kb.identity_provider import OTHER_KEY, Provider, running
 
@@ -216,6 +216,8 @@ def test_roles_follow_the_groups_of_the_provider_and_others_stay(
     come_back(client, provider)
 
     assert User.objects.get(pk=alice.pk).roles == {"author", "reviewer"}
+    said = AuditEvent.objects.get(action="account.change")
+    assert (said.changes["roles"], said.by) == ([["manager", "reviewer"], ["author", "reviewer"]], None)
 
 
 # --- what is wrong with an answer ---

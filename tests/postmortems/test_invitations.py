@@ -281,6 +281,16 @@ def test_who_sent_took_back_and_used_one_is_in_the_audit_log(manager: User) -> N
     ]
 
 
+def test_what_an_invitation_gives_is_in_the_audit_log(manager: User) -> None:
+    invitation = accounts.invite(DORA, by=manager, at=NOON, role="author", team=factory.team("Search"))
+
+    dora = accounts.accept(invitation, username="dora", password=PASSWORD, at=NOON)
+
+    said = AuditEvent.objects.get(action="account.change", object_name=str(dora))
+    assert said.changes == {"roles": [[], ["author"]], "teams": [[], ["Search"]]}
+    assert said.by == manager
+
+
 # --- by oneself ---
 
 
