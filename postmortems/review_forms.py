@@ -79,12 +79,6 @@ class CommentForm(forms.Form):
         return str(self["reply_to"].data or self["section"].data or "")
 
 
-class ReasonForm(forms.Form):
-    """Why, for whoever asks later."""
-
-    reason = forms.CharField(max_length=2000, required=False, widget=lines(3))
-
-
 class CompareForm(forms.Form):
     """How a postmortem compares with one that it looks like."""
 

@@ -11,8 +11,9 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from kb.errors import DomainError
 from postmortems import blameless, roles
+from postmortems.lifecycle_forms import ReasonForm
 from postmortems.models import Comparison, Postmortem
-from postmortems.review_forms import CompareForm, ReasonForm
+from postmortems.review_forms import CompareForm
 from postmortems.search import reading
 from postmortems.views.permalinks import by_ref
 from postmortems.views.steps import number_of, stepped, taken
