@@ -249,6 +249,7 @@ ACCOUNT_RATE_LIMITS = {
     "accept_invitation": "20/m/ip",
     "invite": "60/h/user",
     "sign_up": "10/m/ip,3/h/key",
+    "wrong_token": "30/m/ip",
 }
 ALLAUTH_TRUSTED_PROXY_COUNT = 1 if _flag("KB_BEHIND_PROXY") else 0
 # What somebody may do whom nobody gave a role.
@@ -360,10 +361,14 @@ SECURE_CSP = {
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
+        "postmortems.api.access.TokenAuthentication",  # the first one words the 401
         "rest_framework.authentication.SessionAuthentication",
         "kb.sign_in.LimitedBasicAuthentication",
     ],
-    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_PERMISSION_CLASSES": [
+        "rest_framework.permissions.IsAuthenticated",
+        "postmortems.api.access.HasScope",
+    ],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
     "EXCEPTION_HANDLER": "kb.api.exception_handler",

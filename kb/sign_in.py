@@ -17,7 +17,7 @@ from allauth.mfa.base.forms import AuthenticateForm, ReauthenticateForm
 from allauth.mfa.utils import is_mfa_enabled
 from cryptography.fernet import Fernet
 from django.conf import settings
-from django.contrib.auth import get_user_model
+from django.contrib.auth import get_backends, get_user_model
 from django.contrib.auth.models import Group
 from django.core.cache import cache
 from django.core.exceptions import ValidationError
@@ -177,7 +177,8 @@ class LimitedBasicAuthentication(BasicAuthentication):
             user = get_account_adapter().authenticate(attempt, username=userid, password=password)
         except ValidationError as refusal:
             raise AuthenticationFailed(refusal.messages[0]) from refusal
-        if user is None or not user.is_active:
+        # Whom nobody lets in by the sign-in page either: closed accounts, and those of programs.
+        if user is None or not any(backend.get_user(user.pk) for backend in get_backends()):
             raise AuthenticationFailed(NO_MATCH)
         if is_mfa_enabled(user):
             raise AuthenticationFailed("This account has a second factor, which a name and password do not replace.")

@@ -24,6 +24,7 @@ from postmortems.views import (
     sharing,
     suggestions,
     timelines,
+    tokens,
     writing,
 )
 
@@ -132,6 +133,10 @@ urlpatterns = [
     path("audit/", audit.audit_log, name="audit_log"),
     path("about/roles/", people.role_table, name="role_table"),
     path("account/", account.account, name="account"),
+    path("account/tokens/", tokens.token_list, name="token_list"),
+    path("account/tokens/<int:pk>/revoke/", tokens.token_revoke, name="token_revoke"),
+    path("programs/", tokens.program_list, name="program_list"),
+    path("programs/<int:pk>/", tokens.program_detail, name="program_detail"),
     path("accounts/signup/", invitations.account_signup, name="account_signup"),
     path("accounts/invitation/<str:token>/", invitations.invitation_accept, name="invitation_accept"),
     path("invitations/", invitations.invitation_list, name="invitation_list"),

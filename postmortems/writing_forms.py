@@ -196,7 +196,7 @@ class EditorForm(forms.Form):
     def people(self) -> QuerySet[User]:
         """Who is likely to own it: offered while one types a name."""
         near = Q(teams=self.postmortem.team_id) if self.postmortem.team_id else Q(pk=self.postmortem.owner_id)
-        return User.objects.filter(near, is_active=True).distinct().order_by("username")[:50]
+        return User.objects.filter(near, is_active=True, is_integration=False).distinct().order_by("username")[:50]
 
     def clean_occurred_on(self) -> Any:
         return _day(self.cleaned_data["occurred_on"])
@@ -210,7 +210,7 @@ class EditorForm(forms.Form):
 
     def clean_owner(self) -> str:
         name: str = self.cleaned_data["owner"].strip()
-        if name and not User.objects.filter(username=name, is_active=True).exists():
+        if name and not User.objects.filter(username=name, is_active=True, is_integration=False).exists():
             raise forms.ValidationError("There is nobody of that user name.")
         return name
 

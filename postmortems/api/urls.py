@@ -5,6 +5,6 @@ from django.urls import path
 from postmortems.api import views
 
 urlpatterns = [
-    path("suggestions/", views.api_suggestions, name="api_suggestions"),
-    path("search/", views.api_search, name="api_search"),
+    path("suggestions/", views.SuggestionsView.as_view(), name="api_suggestions"),
+    path("search/", views.SearchView.as_view(), name="api_search"),
 ]

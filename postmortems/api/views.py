@@ -1,37 +1,42 @@
 """The two questions a program may ask: what fixed this, and where is that."""
 
-from rest_framework.decorators import api_view
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.views import APIView
 
 from postmortems import search, suggestions
 from postmortems.api.serializers import ReportSerializer, SearchSerializer
+from postmortems.models import Scope
 from postmortems.search import FACETS
 
 
-@api_view(["POST"])
-def api_suggestions(request: Request) -> Response:
+class SuggestionsView(APIView):
     """Earlier resolutions for what is known of an incident."""
-    serializer = ReportSerializer(data=request.data)
-    serializer.is_valid(raise_exception=True)
-    report = serializer.report()
-    found = suggestions.suggest(report, user=request.user, limit=serializer.validated_data["limit"])
-    return Response(found.as_json(report), status=503 if found.degraded else 200)
+
+    scope = Scope.READ  # it is posted because it is long, and changes nothing
+
+    def post(self, request: Request) -> Response:
+        serializer = ReportSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        report = serializer.report()
+        found = suggestions.suggest(report, user=request.user, limit=serializer.validated_data["limit"])
+        return Response(found.as_json(report), status=503 if found.degraded else 200)
 
 
-@api_view(["GET"])
-def api_search(request: Request) -> Response:
+class SearchView(APIView):
     """What this user may see of what matches `q`; facet fields repeat for any-of: `?q=dns&service=edge&service=dns`."""
-    serializer = SearchSerializer(data=request.query_params)
-    serializer.is_valid(raise_exception=True)
-    wanted = serializer.validated_data
-    filters = {field: request.query_params.getlist(field) for field in FACETS if field in request.query_params}
-    found = search.find(
-        wanted["q"],
-        user=request.user,
-        filters=filters,
-        sort=wanted["sort"],
-        page=wanted["page"],
-        per_page=wanted["per_page"],
-    )
-    return Response(found.as_json())
+
+    def get(self, request: Request) -> Response:
+        serializer = SearchSerializer(data=request.query_params)
+        serializer.is_valid(raise_exception=True)
+        wanted = serializer.validated_data
+        filters = {field: request.query_params.getlist(field) for field in FACETS if field in request.query_params}
+        found = search.find(
+            wanted["q"],
+            user=request.user,
+            filters=filters,
+            sort=wanted["sort"],
+            page=wanted["page"],
+            per_page=wanted["per_page"],
+        )
+        return Response(found.as_json())

@@ -19,9 +19,9 @@ def readers_of(postmortem: Postmortem) -> QuerySet[User]:
 
 
 def reviewers_for(postmortem: Postmortem) -> QuerySet[User]:
-    """Who could be asked to review it: never its owner."""
+    """Who could be asked to review it: never its owner, and no program."""
     able = with_role(*roles.BY_KEY["review"].roles)
-    return readers_of(postmortem).filter(able).exclude(postmortems=postmortem)
+    return readers_of(postmortem).filter(able, is_integration=False).exclude(postmortems=postmortem)
 
 
 def with_role(*names: str) -> Q:

@@ -28,7 +28,9 @@ class Scope(models.TextChoices):
 class ApiTokenQuerySet(models.QuerySet["ApiToken"]):
     def visible_to(self, user: Any) -> Self:
         """One's own; administrators see everybody's."""
-        return self if getattr(user, "is_administrator", False) else self.filter(user=user)
+        if not getattr(user, "is_authenticated", False) or not user.is_active:
+            return self.none()
+        return self.filter() if user.is_administrator else self.filter(user=user)
 
     def good(self, *, at: datetime) -> Self:
         in_time = Q(expires_at=None) | Q(expires_at__gt=at)

@@ -20,6 +20,10 @@ class Backend(SessionBackend):
     def with_session(self, user_id: Any) -> Any:
         return super().with_session(user_id).annotate(unread=Notification.objects.unread_count(user_id))
 
+    def user_can_authenticate(self, user: Any) -> bool:
+        """A program's account shows tokens: no password, provider or session lets anybody in with it."""
+        return bool(super().user_can_authenticate(user)) and not user.is_integration
+
 
 class AuditedAdapter(AccountAdapter):
     """django-allauth asks it at each sign-in, by whichever way; a program's name and password too."""

@@ -19,6 +19,8 @@ class NotOnIt(DomainError):
 def take_command(incident: Incident, *, by: User, at: datetime, instead_of: int | None) -> None:
     """One click. `instead_of`: pk of who led it when the page was read."""
     roles.require(by, "respond")
+    if by.is_integration:
+        raise NotOnIt("A person leads an incident, not a program.")
     _command(incident, by, by=by, at=at, instead_of=instead_of)
     if incident.status == Incident.Status.OPEN:
         incident.acknowledge(at=at)

@@ -60,8 +60,8 @@ def test_an_outsider_gets_no_trace_of_a_restricted_postmortem(charlie: User, poo
 
 
 def test_strangers_are_refused(client: Any, pool: Postmortem) -> None:
-    assert client.post(SUGGESTIONS, TEXT, content_type="application/json").status_code == 403
-    assert client.get(SEARCH).status_code == 403
+    assert client.post(SUGGESTIONS, TEXT, content_type="application/json").status_code == 401
+    assert client.get(SEARCH).status_code == 401
 
 
 @pytest.mark.parametrize(

@@ -117,6 +117,8 @@ REQUESTS: Mapping[str, Mapping[str, Request]] = {
     },
     "administer": {
         "the audit log": lambda on, by: by.get("/audit/"),
+        "programs": lambda on, by: by.get("/programs/"),
+        "a new program": lambda on, by: by.post("/programs/", {"name": "pager-bot", "role": "author"}),
         "people": lambda on, by: by.get("/people/"),
         "a person": lambda on, by: by.get(f"/people/{on.who.pk}/"),
         "change a person": lambda on, by: by.post(
