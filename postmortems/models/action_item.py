@@ -5,10 +5,12 @@ from typing import Any, Self
 
 from django.conf import settings
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Exists, F, Q, QuerySet, Value
 from django.urls import reverse
 
 from kb.errors import DomainError
+from kb.listing import CountOf
+from postmortems.models import prevention
 from postmortems.models.incident import Incident
 from postmortems.models.indexed import Referable
 from postmortems.models.postmortem import Postmortem
@@ -35,6 +37,18 @@ class ActionItemQuerySet(models.QuerySet["ActionItem"]):
 
     def preventive(self) -> Self:
         return self.filter(kind=ActionItem.Kind.PREVENT)
+
+    def owed(self) -> Self:
+        """With `promised_at` and `held_from`: the time between these it is owed."""
+        return self.annotate(**prevention.OWED)
+
+    def with_prevented(self, user: Any) -> Self:
+        """Annotates `prevented`: how many later incidents, that this reader may see, it would have prevented."""
+        return self.owed().annotate(prevented=CountOf(prevention.prevented(user)))
+
+    def would_have_prevented(self, incident: Any, user: Any) -> Self:
+        """Those owed when this incident (its pk, or an `OuterRef`) started, because it shows the same thing again."""
+        return self.owed().filter(Exists(prevention.prevented(user).filter(pk=incident)))
 
     def of_teams(self, *teams: Any) -> Self:
         """Promised in a postmortem of one of these teams, or owned by somebody on it."""
@@ -145,12 +159,37 @@ class ActionItem(Referable):
             raise ValueError("An action item without a home was never saved.")
         return found
 
+    @property
+    def home_ref(self) -> str:
+        """`PM-12`, without a look at the row."""
+        pk, home = (self.postmortem_id, Postmortem) if self.postmortem_id else (self.incident_id, Incident)
+        return f"{home.ref_prefix}-{pk}"
+
+    @property
+    def home_address(self) -> str:
+        """Of the page where it was promised, without a look at the row."""
+        return reverse("postmortem_detail" if self.postmortem_id else "incident_detail", args=[self.home_ref])
+
+    @property
+    def is_preventive(self) -> bool:
+        return self.kind == self.Kind.PREVENT
+
     def get_absolute_url(self) -> str:
         return reverse("action_detail", args=[self.ref])
 
     @property
     def is_unfinished(self) -> bool:
         return self.state in self.UNFINISHED
+
+    def days_late(self, *, on: date) -> int:
+        """Days past its date; 0 if it has none, is not there yet, or the item is finished."""
+        return max((on - self.due_on).days, 0) if self.due_on and self.is_unfinished else 0
+
+    def prevented_incidents(self, user: Any) -> QuerySet[Incident]:
+        """The rows behind `with_prevented`: later incidents that it would have prevented, newest first."""
+        row = ActionItem.objects.filter(pk=self.pk)
+        known = dict(row.values("postmortem", "postmortem__problem", **prevention.OWED)[0])
+        return prevention.prevented(user, lambda name, _depth: Value(known[name])).order_by("-started_at", "-pk")
 
     def start(self) -> None:
         self._step({self.State.OPEN}, self.State.IN_PROGRESS)

@@ -69,18 +69,32 @@ def fetch_to_weigh(
 def add_help(rows: Iterable[Item], *, user: Any, own: Incident | None = None) -> dict[str, list[ActionItem]]:
     """To the few of these that are shown, and to the incident that asks: their texts, and what was tried in them.
 
-    Returns what was promised, by search key.
+    Returns what was promised, by search key, also of the postmortems that tell of an incident (`promised_in`).
     """
     postmortems, incidents, _ = _by_kind([*rows, *([own] if own else ())])
     prefetch_related_objects(postmortems, "sections")
     prefetch_related_objects(incidents, _tried(user))
     promised: dict[str, list[ActionItem]] = defaultdict(list)
-    where = Q(incident__in=incidents) | Q(postmortem__in=postmortems)
+    told = [postmortem for incident in incidents if incident is not own for postmortem in incident.told_by]
+    where = Q(incident__in=incidents) | Q(postmortem__in=[*postmortems, *told])
     for item in ActionItem.objects.visible_to(user).filter(where).select_related("owner"):
-        promised[f"incident:{item.incident_id}" if item.incident_id else f"postmortem:{item.postmortem_id}"] += [item]
+        for key in _homes(item):
+            promised[key].append(item)
     if own:
         own.promises = promised[own.search_key]
     return promised
+
+
+def _homes(item: ActionItem) -> list[str]:
+    homes = {"incident": item.incident_id, "postmortem": item.postmortem_id}
+    return [f"{kind}:{pk}" for kind, pk in homes.items() if pk]
+
+
+def promised_in(row: Item, promised: Mapping[str, list[ActionItem]]) -> list[ActionItem]:
+    """What was promised there and, of an incident, in the postmortems that tell of it: each item once."""
+    told = row.told_by if isinstance(row, Incident) else ()
+    keys = (row.search_key, *(postmortem.search_key for postmortem in told))
+    return list({item.pk: item for key in keys for item in promised.get(key, ())}.values())
 
 
 def complete(own: Incident, *, user: Any) -> None:

@@ -8,6 +8,7 @@ from datetime import date, datetime
 from typing import Any
 
 from django.conf import settings
+from django.utils import timezone
 
 from postmortems.models import ActionItem, Fix, Incident, Problem, SuggestionVerdict
 from postmortems.search import Item, Near
@@ -169,4 +170,6 @@ def _fix_as_json(fix: Any) -> dict[str, Any]:
 
 def _action_as_json(action: ActionItem) -> dict[str, Any]:
     due = action.due_on.isoformat() if action.due_on else None
-    return {"title": action.title, "kind": action.kind, "state": action.state, "due_on": due}
+    late = action.days_late(on=timezone.localdate())
+    said = {"title": action.title, "kind": action.kind, "state": action.state, "due_on": due, "days_late": late or None}
+    return {"ref": action.ref, "promised_in": action.home_ref, **said}

@@ -9,7 +9,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime
 from functools import partial
 from typing import Any
 
@@ -198,10 +198,16 @@ def _suggestion(
         matched_line=line,
         what_fixed_it=reading.what_fixed_it(row),
         fixes=fixes_of(row),
-        open_actions=tuple(item for item in promised.get(row.search_key, ()) if item.is_unfinished),
+        open_actions=_most_wanted(item for item in reading.promised_in(row, promised) if item.is_unfinished),
         problem=problem_of(row),
         verdict=report.verdicts.get(row.search_key, ""),
     )
+
+
+def _most_wanted(items: Iterable[ActionItem]) -> tuple[ActionItem, ...]:
+    """What would have prevented it comes first, then what has waited longest."""
+    ranked = sorted(items, key=lambda item: (not item.is_preventive, item.due_on or date.max, item.pk))
+    return tuple(ranked)
 
 
 def _reasons(match: Match, row: Item, found: Matches) -> tuple[tuple[Reason, ...], str]:

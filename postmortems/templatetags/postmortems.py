@@ -113,6 +113,15 @@ def due(item: ActionItem | Postmortem, today: date | None = None) -> str:
     return format_html('<span class="muted">due {}</span>', in_words(-days * DAY))
 
 
+@register.simple_tag
+def owed(item: ActionItem, today: date | None = None) -> str:
+    """How a promise stands, to end a sentence with: `is 74 days late`, `is not done yet: due in 5 days`."""
+    late = item.days_late(on=today or timezone.localdate())
+    if late:
+        return format_html('is <b class="bad">{} day{} late</b>', late, "" if late == 1 else "s")
+    return format_html("is not done yet: {}", due(item, today) or "it has no date")
+
+
 @register.filter
 def by_field(reasons: Iterable[Reason]) -> list[tuple[str, list[str]]]:
     """Reasons gathered by where they are: a shared service first, then as they weigh."""

@@ -18,7 +18,7 @@ from postmortems.filters import IncidentFilter
 from postmortems.forms import DeclareForm, EditForm, OutcomeForm, initial_of
 from postmortems.models import Fix, Incident, PostmortemPolicy, TimelineEntry, Watch
 from postmortems.search import reading
-from postmortems.views import crew
+from postmortems.views import crew, debt
 from postmortems.views.permalinks import by_ref
 from postmortems.workflows import suggesting, triage
 
@@ -88,6 +88,7 @@ def incident_detail(request: HttpRequest, ref: str, slug: str = "") -> HttpRespo
             "uses": {use.fix_id: use for use in incident.fix_uses.all()},
             "form": OutcomeForm(fixes=Fix.objects.none()),
             **crew.context(request, incident),
+            "debts": debt.items_of(incident),
             **_wanted(incident),
         },
     )
@@ -107,8 +108,12 @@ def _to_read(user: Any) -> Any:
     rows = Incident.objects.visible_to(user).select_related("commander", "reported_by").prefetch_related(timeline)
     rules = PostmortemPolicy.objects.filter(Q(kind=OuterRef("kind")) | Q(kind=""), severity=OuterRef("severity"))
     fields = {name: name for name in ("kind", "is_required", "days_until_due")}
-    is_watched = Watch.objects.is_of(user, "incident")
-    return reading.to_ask(rows).annotate(crew=crew.listed(), policies=ListOf(rules, **fields), is_watched=is_watched)
+    return reading.to_ask(rows).annotate(
+        crew=crew.listed(),
+        debts=debt.listed(user),
+        policies=ListOf(rules, **fields),
+        is_watched=Watch.objects.is_of(user, "incident"),
+    )
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
