@@ -20,6 +20,7 @@ from kb import markdown
 from postmortems import search
 from postmortems.forms import checked_terms
 from postmortems.models import (
+    ActionDuePolicy,
     ActionItem,
     Fix,
     FixUse,
@@ -39,6 +40,7 @@ from postmortems.models import (
     Team,
     TemplateSection,
     TimelineEntry,
+    Tracker,
     User,
 )
 from postmortems.workflows import auditing
@@ -355,6 +357,19 @@ class PostmortemTemplateAdmin(AuditedAdmin):
 class PostmortemPolicyAdmin(AuditedAdmin):
     list_display = ("severity", "kind", "is_required", "days_until_due")
     search_fields = ("severity", "kind")
+
+
+@admin.register(ActionDuePolicy)
+class ActionDuePolicyAdmin(AuditedAdmin):
+    list_display = ("severity", "priority", "days")
+    list_editable = ("days",)
+    search_fields = ("severity", "priority")
+
+
+@admin.register(Tracker)
+class TrackerAdmin(AuditedAdmin):
+    list_display = ("name", "shape", "prefix", "url_template")
+    search_fields = ("name", "prefix")
 
 
 @admin.register(SuggestionRun, SuggestionOpening, SuggestionVerdict)

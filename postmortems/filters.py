@@ -20,6 +20,7 @@ from postmortems.models import (
     Severity,
     Tag,
 )
+from postmortems.models.audit import key_of
 from postmortems.models.fix import Freshness
 
 SOON = timedelta(days=7)
@@ -119,6 +120,8 @@ class AuditFilter(django_filters.FilterSet):
         for model in (Incident, Postmortem, Fix):
             if (pk := model.pk_of_ref(value.strip())) is not None:
                 return rows.filter(object_key=f"{model.search_kind}:{pk}")
+        if (pk := ActionItem.pk_of_ref(value.strip())) is not None:
+            return rows.filter(object_key=key_of(ActionItem(pk=pk)))
         return rows.filter(object_name__icontains=value)
 
     def by_day(self, rows: Any, name: str, value: date) -> Any:

@@ -7,6 +7,7 @@ from postmortems.models.audit import AuditEvent
 from postmortems.models.catalogue import Service, Tag, Team
 from postmortems.models.comparison import Comparison
 from postmortems.models.fix import Fix, FixUse
+from postmortems.models.follow_up import ActionDuePolicy, SavedFilter, Tracker
 from postmortems.models.glossary import GlossaryEntry
 from postmortems.models.incident import Environment, Incident, Kind, Severity
 from postmortems.models.indexed import Indexed
@@ -24,6 +25,7 @@ from postmortems.models.user import User
 from postmortems.models.watching import Notification, Watch
 
 __all__ = [
+    "ActionDuePolicy",
     "ActionItem",
     "ApiToken",
     "Attachment",
@@ -50,6 +52,7 @@ __all__ = [
     "ReviewRequest",
     "ReviewVerdict",
     "Revision",
+    "SavedFilter",
     "Scope",
     "SectionText",
     "Service",
@@ -61,6 +64,7 @@ __all__ = [
     "Team",
     "TemplateSection",
     "TimelineEntry",
+    "Tracker",
     "User",
     "Visibility",
     "Watch",

@@ -7,6 +7,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Exists, F, Q, QuerySet, Value
 from django.urls import reverse
+from django.utils import timezone
 
 from kb.errors import DomainError
 from kb.listing import CountOf
@@ -15,6 +16,9 @@ from postmortems.models.incident import Incident
 from postmortems.models.indexed import Referable
 from postmortems.models.postmortem import Postmortem
 from postmortems.models.user import User
+
+DESCRIBED = ("title", "kind", "details", "done_when", "priority", "ticket", "external_url")
+HISTORY = (*DESCRIBED, "state", "reason", "evidence")
 
 
 class NotThatStep(DomainError):
@@ -60,6 +64,28 @@ class ActionItemQuerySet(models.QuerySet["ActionItem"]):
 
     def owned_by(self, user: Any) -> Self:
         return self.filter(owner=user)
+
+    def of_service(self, service: Any) -> Self:
+        """Promised where this service broke."""
+        postmortem = Q(postmortem__in=Postmortem.objects.filter(services=service).values("pk"))
+        return self.filter(postmortem | Q(incident__in=Incident.objects.filter(services=service).values("pk")))
+
+    def of_severity(self, severity: str) -> Self:
+        """That of where it was promised."""
+        return self.filter(Q(postmortem__severity=severity) | Q(postmortem=None, incident__severity=severity))
+
+    def of_problem(self, problem: Any) -> Self:
+        """Promised in a postmortem of this problem, or in an incident of such a postmortem."""
+        told = Incident.objects.filter(postmortems__problem=problem).values("pk")
+        return self.filter(Q(postmortem__problem=problem) | Q(postmortem=None, incident__in=told))
+
+    def owned_by_a_name(self) -> Self:
+        """Nobody's account: a name as it was written where it was imported from."""
+        return self.filter(owner=None).exclude(owner_text="")
+
+    def named(self, owner_text: str) -> Self:
+        """Owned by nobody but this name, whatever its case."""
+        return self.owned_by_a_name().filter(owner_text__iexact=owner_text.strip())
 
     def soonest_first(self) -> Self:
         return self.order_by(models.F("due_on").asc(nulls_last=True), "pk")
@@ -117,8 +143,11 @@ class ActionItem(Referable):
     )
     external_url = models.CharField(max_length=500, blank=True)
     ticket = models.CharField(max_length=200, blank=True, help_text="In another tracker: JIRA-123, org/repo#4.")
-    created_at = models.DateTimeField(auto_now_add=True)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
     done_at = models.DateTimeField(null=True, blank=True)
+    done_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
     evidence = models.TextField(blank=True, help_text="What shows that it holds.")
     verified_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
@@ -174,6 +203,26 @@ class ActionItem(Referable):
     def is_preventive(self) -> bool:
         return self.kind == self.Kind.PREVENT
 
+    def homes(self) -> list[Postmortem | Incident]:
+        """All that it hangs on, and whose documents name it."""
+        return [row for row in (self.postmortem, self.incident) if row is not None]
+
+    @property
+    def severity(self) -> str:
+        """That of its home; empty where none is known."""
+        return self.home.severity
+
+    @property
+    def owner_name(self) -> str:
+        """The owner's, or the name that stands where no account matches; empty: nobody."""
+        return str(self.owner) if self.owner else self.owner_text
+
+    def content(self) -> dict[str, Any]:
+        """What people decide about it, as plain values: for its history."""
+        plain = {name: getattr(self, name) for name in HISTORY}
+        due_on = self.due_on.isoformat() if self.due_on else ""
+        return {"owner": self.owner_name, "due_on": due_on, **plain}
+
     def get_absolute_url(self) -> str:
         return reverse("action_detail", args=[self.ref])
 
@@ -191,24 +240,47 @@ class ActionItem(Referable):
         known = dict(row.values("postmortem", "postmortem__problem", **prevention.OWED)[0])
         return prevention.prevented(user, lambda name, _depth: Value(known[name])).order_by("-started_at", "-pk")
 
+    def promise(self, *, owner: User | None) -> None:
+        """Written down for the first time."""
+        self.owner = owner
+        self.save()
+
+    def describe(self, **fields: Any) -> None:
+        """Title, kind, what `done_when` says, and the like: nothing that is a step."""
+        if unknown := set(fields) - set(DESCRIBED):
+            raise ValueError(f"Not to be edited so: {', '.join(sorted(unknown))}.")
+        self._write(**fields)
+
+    def hand_to(self, owner: User | None) -> None:
+        """One owner, or nobody. The name that stood there is the owner's now."""
+        self._write(owner=owner, owner_text="")
+
+    def put_off(self, *, due_on: date | None, reason: str) -> None:
+        """Another date. A promise that moves says why."""
+        if not reason.strip():
+            raise NotThatStep("Why does the date change? Whoever waits for it will ask.")
+        self._write(due_on=due_on)
+
     def start(self) -> None:
         self._step({self.State.OPEN}, self.State.IN_PROGRESS)
 
-    def complete(self, *, at: datetime, evidence: str = "") -> None:
+    def complete(self, *, at: datetime, evidence: str = "", by: User | None = None) -> None:
         """Its owner says so. What shows it may come now, or with the verification."""
-        self._step(set(self.UNFINISHED), self.State.DONE, done_at=at, evidence=evidence)
+        self._step(set(self.UNFINISHED), self.State.DONE, done_at=at, done_by=by, evidence=evidence)
 
     def verify(self, *, by: User | None, evidence: str, at: datetime) -> None:
-        """Somebody other than the owner has seen that `done_when` holds."""
-        if by is not None and by.pk == self.owner_id:
-            raise NotThatStep("Somebody other than its owner verifies it.")
+        """Somebody other than the owner, and than who did it, has seen that `done_when` holds."""
+        if by is not None and by.pk in (self.owner_id, self.done_by_id):
+            raise NotThatStep("Somebody other than its owner, and than who did it, verifies it.")
         evidence = evidence.strip() or self.evidence
         if not evidence:
             raise NotThatStep("What shows that it holds? A dashboard, a test, the change itself.")
         self._step({self.State.DONE}, self.State.VERIFIED, verified_by=by, verified_at=at, evidence=evidence)
 
     def decline(self, *, reason: str, by: User | None, at: datetime) -> None:
-        """It will not be done; who approves that answers for it."""
+        """It will not be done; who approves that answers for it, and is not who would have to do it."""
+        if by is not None and by.pk == self.owner_id:
+            raise NotThatStep("Somebody other than its owner approves that it is not done.")
         if not reason.strip():
             raise NotThatStep("Why will it not be done? The next one who is hit by this will ask.")
         self._step(
@@ -218,8 +290,13 @@ class ActionItem(Referable):
     def reopen(self, *, at: datetime) -> None:
         """It was not done, did not hold, or is wanted after all. What was said when it ended is in the audit log."""
         ended = {self.State.DONE, self.State.VERIFIED, self.State.WONT_DO}
-        nothing = {"done_at": None, "verified_at": None, "verified_by": None, "declined_at": None, "approved_by": None}
+        nothing = dict.fromkeys(("done_at", "done_by", "verified_at", "verified_by", "declined_at", "approved_by"))
         self._step(ended, self.State.OPEN, reopened_at=at, evidence="", reason="", **nothing)
+
+    def _write(self, **fields: Any) -> None:
+        for name, value in fields.items():
+            setattr(self, name, value)
+        self.save(update_fields=list(fields))
 
     def _step(self, starts: set[Any], state: Any, **fields: Any) -> None:
         moved = ActionItem.objects.filter(pk=self.pk, state__in=starts).update(state=state, **fields)

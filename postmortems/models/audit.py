@@ -10,9 +10,14 @@ from django.db.models import Q
 from postmortems.models.revision import Immutable
 
 
+def key_of(row: Any) -> str:
+    """What a row is called in the log: `postmortem:12`."""
+    return str(getattr(row, "search_key", f"{row._meta.model_name}:{row.pk}"))
+
+
 class AuditEventQuerySet(models.QuerySet["AuditEvent"]):
     def about(self, row: Any) -> Self:
-        return self.filter(object_key=row.search_key)
+        return self.filter(object_key=key_of(row))
 
     def by_person(self, name: str) -> Self:
         """Whose name, at the time or now, contains this."""

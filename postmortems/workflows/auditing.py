@@ -8,6 +8,7 @@ from django.db.models import Q
 
 from kb import origin
 from postmortems.models import AuditEvent, User
+from postmortems.models.audit import key_of
 
 
 def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
@@ -31,7 +32,7 @@ def record(
         by=by,
         by_name=str(by) if by else "",
         action=action,
-        object_key=getattr(on, "search_key", f"{on._meta.model_name}:{on.pk}"),
+        object_key=key_of(on),
         object_name=str(on)[:320],
         reason=reason,
         changes={name: list(values) for name, values in (changes or {}).items()},

@@ -12,7 +12,7 @@ from django.utils import timezone
 from kb.errors import DomainError
 from postmortems import roles, search
 from postmortems.models import Fix, FixUse, Incident, Postmortem, Problem
-from postmortems.workflows import auditing
+from postmortems.workflows import auditing, recurring
 
 STEPS = {
     Problem.State.OPEN: Problem.reopen,
@@ -129,6 +129,8 @@ def link(problem: Problem, row: Postmortem | Fix, *, by: Any, at: datetime) -> N
     search.changed(row, problem)
     changes = {"problem": (before.ref if before else "", problem.ref)}
     auditing.record("problem.link", on=row, by=by, at=at, changes=changes)
+    if isinstance(row, Postmortem):
+        recurring.reopen_recurred(problem, occurrence=row, at=at)
 
 
 @transaction.atomic
@@ -155,3 +157,5 @@ def merge(problem: Problem, *, into: Problem, by: Any, at: datetime) -> None:
     auditing.record("problem.merge", on=problem, by=by, at=at, changes={"into": (problem.ref, into.ref)})
     problem.delete()
     search.changed(into, *moved)
+    for row in into.postmortems.all():
+        recurring.reopen_recurred(into, occurrence=row, at=at)

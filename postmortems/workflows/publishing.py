@@ -9,7 +9,7 @@ from kb.errors import DomainError
 from postmortems import roles, search, suggestions
 from postmortems.models import Comparison, Incident, Postmortem, Problem
 from postmortems.models.postmortem import NotReady
-from postmortems.workflows import auditing, telling
+from postmortems.workflows import auditing, recurring, telling
 from postmortems.workflows.reviewing import require_editor
 
 LOOKED_AT, ASKED = 12, 3  # of so many look-alikes at most so many are asked about
@@ -118,7 +118,7 @@ def compare(
     roles.require(by, "curate")
     before, check = comparison.verdict, how_to_tell.strip()
     if verdict == Verdict.SAME_CAUSE:
-        _join(comparison, title=title.strip(), check=check)
+        _join(comparison, title=title.strip(), check=check, at=at)
     else:
         _refuse_if_together(comparison)
     if verdict == Verdict.SAME_SYMPTOM:
@@ -129,7 +129,7 @@ def compare(
     auditing.record("postmortem.compare", on=postmortem, by=by, at=at, changes=changes)
 
 
-def _join(comparison: Comparison, *, title: str, check: str) -> None:
+def _join(comparison: Comparison, *, title: str, check: str, at: datetime) -> None:
     postmortem, earlier = comparison.postmortem, comparison.earlier
     known = {row.problem for row in (earlier, postmortem) if row.problem}
     if len(known) > 1:
@@ -142,6 +142,8 @@ def _join(comparison: Comparison, *, title: str, check: str) -> None:
     for row in (postmortem, earlier):
         row.belong_to(problem)
     search.changed(problem, postmortem, earlier)
+    for row in (postmortem, earlier):  # which of them came first, their dates say
+        recurring.reopen_recurred(problem, occurrence=row, at=at)
 
 
 def _refuse_if_together(comparison: Comparison) -> None:

@@ -11,6 +11,7 @@ from django.db import models
 
 from postmortems import search
 from postmortems.models import (
+    ActionDuePolicy,
     ActionItem,
     Attachment,
     AuditEvent,
@@ -38,6 +39,7 @@ from postmortems.models import (
     Team,
     TemplateSection,
     TimelineEntry,
+    Tracker,
     User,
     Visibility,
     Watch,
@@ -47,7 +49,17 @@ from postmortems.sections import KEYS
 from tests.factory import NOON
 
 # They belong to the whole site and to no document.
-OF_THE_SITE = {User, Team, GlossaryEntry, PostmortemTemplate, TemplateSection, PostmortemPolicy, Invitation}
+OF_THE_SITE = {
+    User,
+    Team,
+    GlossaryEntry,
+    PostmortemTemplate,
+    TemplateSection,
+    PostmortemPolicy,
+    Invitation,
+    ActionDuePolicy,
+    Tracker,
+}
 TEXT = (models.CharField, models.TextField, models.JSONField, models.FileField)
 TOKEN = uuid.UUID("5ec2e7a0-0000-4000-8000-000000000001")
 

@@ -16,7 +16,9 @@ from django.urls import reverse
 from kb import markdown
 from kb.search.models import IndexChange
 from postmortems.models import (
+    ActionDuePolicy,
     ActionItem,
+    ApiToken,
     Attachment,
     AuditEvent,
     Comment,
@@ -36,6 +38,7 @@ from postmortems.models import (
     ReviewRequest,
     ReviewVerdict,
     Revision,
+    SavedFilter,
     SectionText,
     Service,
     SuggestionOpening,
@@ -45,6 +48,7 @@ from postmortems.models import (
     Team,
     TemplateSection,
     TimelineEntry,
+    Tracker,
     User,
     Visibility,
     Watch,
@@ -57,6 +61,7 @@ READ_ONLY = {ImportedFile, SuggestionRun, SuggestionOpening, SuggestionVerdict}
 
 # What is written once and for good, or is one person's own, is not repaired by hand.
 NOT_HERE = {
+    ApiToken,
     Attachment,
     AuditEvent,
     Comment,
@@ -67,6 +72,7 @@ NOT_HERE = {
     ReviewRequest,
     ReviewVerdict,
     Revision,
+    SavedFilter,
     Watch,
     WorkingCopy,
 }
@@ -154,6 +160,8 @@ def rows(alice: User, team: Team) -> dict[type[models.Model], Any]:
         GlossaryEntry: GlossaryEntry.objects.create(terms="pager\nbeeper"),
         PostmortemTemplate: PostmortemTemplate.objects.create(name="Any pool", kind="exercise", severity="sev1"),
         PostmortemPolicy: PostmortemPolicy.objects.create(severity="sev1", kind="exercise", is_required=False),
+        ActionDuePolicy: ActionDuePolicy.objects.get(severity="sev1", priority="high"),
+        Tracker: Tracker.objects.create(name="Desk", shape="key", url_template="https://desk.example/{ticket}"),
         SuggestionRun: (run := suggestion_run(incident, alice)),
         SuggestionOpening: SuggestionOpening.objects.record(run=run, key=fix.search_key, at=factory.NOON),
         SuggestionVerdict: factory.verdict(incident, postmortem),

@@ -15,6 +15,7 @@ from django.db.models import F
 from kb.markdown import TooComplex
 from postmortems import sections
 from postmortems.models import (
+    ActionDuePolicy,
     ActionItem,
     ApiToken,
     Comment,
@@ -32,6 +33,7 @@ from postmortems.models import (
     ReviewRequest,
     ReviewVerdict,
     Revision,
+    SavedFilter,
     SectionText,
     Service,
     Severity,
@@ -41,6 +43,7 @@ from postmortems.models import (
     Team,
     TemplateSection,
     TimelineEntry,
+    Tracker,
     User,
     Watch,
     WorkingCopy,
@@ -80,6 +83,10 @@ FORBIDDEN: dict[str, tuple[Row, dict[str, Any]]] = {
     "verified_has_evidence": (lambda: factory.action_item(incident=factory.incident()), {"state": "verified"}),
     "token_has_a_name": (lambda: token(), {"name": ""}),
     "action_item_state_is_known": (lambda: factory.action_item(incident=factory.incident()), {"state": "maybe"}),
+    "due_policy_leaves_a_day": (lambda: ActionDuePolicy.objects.get(severity="sev1", priority="high"), {"days": 0}),
+    "tracker_address_is_of_the_web": (lambda: tracker(), {"url_template": "javascript:{ticket}"}),
+    "tracker_shape_is_known": (lambda: tracker(), {"shape": "(a+)+"}),
+    "saved_filter_has_a_name": (lambda: saved_filter(), {"name": ""}),
     "problem_state_is_known": (lambda: Problem.objects.create(title="Pool"), {"state": "forgotten"}),
     "verdict_is_known": (lambda: factory.verdict(factory.incident(), factory.postmortem()), {"verdict": "maybe"}),
     "glossary_entry_has_two_terms": (lambda: GlossaryEntry.objects.create(terms="pager\nbeeper"), {"terms": "pager"}),
@@ -100,6 +107,14 @@ FORBIDDEN: dict[str, tuple[Row, dict[str, Any]]] = {
 
 def token() -> ApiToken:
     return ApiToken.objects.issue(user=factory.user("tom"), name="laptop", scopes=["read"], at=NOON)[0]
+
+
+def tracker() -> Tracker:
+    return Tracker.objects.create(name="Desk", shape="key", url_template="https://desk.example/{ticket}")
+
+
+def saved_filter() -> SavedFilter:
+    return SavedFilter.objects.create(owner=factory.user("dora"), name="Late", query="due=late", created_at=NOON)
 
 
 def entry(**home: Any) -> TimelineEntry:
@@ -136,6 +151,12 @@ DOUBLE: dict[str, Callable[[], list[models.Model]]] = {
     "one_team_per_name": lambda: [Team(name="Core", slug="a"), Team(name="CORE", slug="b")],
     "one_service_per_name": lambda: [Service(name="Kafka", slug="a"), Service(name="kafka", slug="b")],
     "one_tag_per_name": lambda: [Tag(name="dns", slug="a"), Tag(name="DNS", slug="b")],
+    "one_due_policy_per_severity_and_priority": lambda: [
+        ActionDuePolicy(severity="sev1", priority="spare", days=days) for days in (3, 4)
+    ],
+    "one_saved_filter_per_owner_and_name": lambda: two(
+        SavedFilter, owner=factory.user("dora"), name="Late", query="due=late", created_at=NOON
+    ),
     "one_text_per_section": lambda: two(SectionText, postmortem=factory.postmortem(), key="summary"),
     "one_outcome_per_fix_and_incident": lambda: two(
         FixUse, fix=factory.fix(), incident=factory.incident(), outcome="worked", at=NOON

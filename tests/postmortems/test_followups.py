@@ -1,0 +1,473 @@
+"""The life of an action item: each step, its history, who is told, who may; and what a recurrence does to it."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from kb.errors import DomainError
+from kb.search.models import IndexChange
+from postmortems.models import (
+    ActionDuePolicy,
+    ActionItem,
+    AuditEvent,
+    Comparison,
+    Incident,
+    Notification,
+    Postmortem,
+    Problem,
+    Team,
+    User,
+    Visibility,
+)
+from postmortems.models.action_item import NotThatStep
+from postmortems.roles import NotAllowed
+from postmortems.workflows import followups, problems, publishing, recurring, watching
+from postmortems.workflows.followups import NotTheirs
+from tests import factory
+from tests.factory import NOON
+
+pytestmark = pytest.mark.django_db
+
+State = ActionItem.State
+SOON = date(2026, 4, 1)
+
+
+@pytest.fixture
+def home(alice: User) -> Postmortem:
+    return factory.postmortem(severity="sev2", owner=alice)
+
+
+@pytest.fixture
+def item(home: Postmortem, alice: User) -> ActionItem:
+    """Alice's."""
+    return factory.action_item(postmortem=home, owner=alice, done_when="The alert fires in staging.")
+
+
+def promise(home: Postmortem | Incident, by: User | None, **fields: Any) -> ActionItem:
+    known = {"title": "Alert on slots", "kind": "detect", "done_when": "It fires.", "owner": by, "priority": "high"}
+    return followups.create(home, by=by, at=NOON, **{**known, **fields})
+
+
+def history(item: ActionItem) -> list[AuditEvent]:
+    return list(AuditEvent.objects.about(item).order_by("pk"))
+
+
+def told(user: User) -> list[str]:
+    return [row.text for row in Notification.objects.filter(user=user).order_by("pk")]
+
+
+def learned() -> set[str]:
+    keys = set(IndexChange.objects.values_list("key", flat=True))
+    IndexChange.objects.all().delete()
+    return keys
+
+
+class TestPromising:
+    def test_it_hangs_on_its_home(self, home: Postmortem, alice: User) -> None:
+        incident = factory.incident()
+
+        assert promise(home, alice).home == home
+        assert promise(incident, alice).home == incident
+
+    def test_the_policy_of_severity_and_priority_proposes_a_date(self, home: Postmortem, alice: User) -> None:
+        ActionDuePolicy.objects.filter(severity="sev2", priority="high").update(days=9)
+
+        assert promise(home, alice).due_on == date(2026, 3, 10)
+        assert promise(home, alice, due_on=SOON).due_on == SOON
+
+    def test_without_a_severity_the_rule_for_any_other_counts(self, alice: User) -> None:
+        ActionDuePolicy.objects.filter(severity="", priority="low").update(days=1)
+
+        assert promise(factory.postmortem(), alice, priority="low").due_on == date(2026, 3, 2)
+
+    def test_without_a_rule_there_is_no_date(self, home: Postmortem, alice: User) -> None:
+        ActionDuePolicy.objects.all().delete()
+
+        assert promise(home, alice).due_on is None
+
+    def test_who_owns_it_is_told_and_who_watches(self, home: Postmortem, alice: User, bob: User, charlie: User) -> None:
+        watching.watch(home, by=charlie, at=NOON)
+
+        item = promise(home, alice, owner=bob)
+
+        assert told(bob) == told(charlie) == [f"{item.ref} is promised by Bob: Alert on slots"]
+        assert told(alice) == []
+
+    def test_its_home_is_found_by_its_words(self, home: Postmortem, alice: User) -> None:
+        learned()
+
+        promise(home, alice)
+
+        assert home.search_key in learned()
+
+    def test_nobody_owns_what_they_may_not_see(self, alice: User, charlie: User) -> None:
+        shut = factory.postmortem(visibility=Visibility.RESTRICTED, owner=alice)
+
+        with pytest.raises(NotTheirs, match="Charlie may not see"):
+            promise(shut, alice, owner=charlie)
+        assert not ActionItem.objects.exists()
+
+    def test_no_program_and_nobody_who_left_owns_one(self, home: Postmortem, alice: User) -> None:
+        for off in ({"is_active": False}, {"is_integration": True}):
+            with pytest.raises(NotTheirs):
+                promise(home, alice, owner=factory.user(f"off{len(off)}{next(iter(off))}", **off))
+
+
+class TestItsLife:
+    def test_from_open_to_verified(self, item: ActionItem, alice: User, bob: User) -> None:
+        followups.start(item, by=alice, at=NOON)
+        followups.complete(item, evidence="", by=alice, at=NOON)
+        followups.verify(item, evidence="Fired on 3 March.", by=bob, at=NOON)
+
+        assert item.state == State.VERIFIED and item.verified_by == bob
+        assert [event.changes["state"] for event in history(item)] == [
+            ["open", "in_progress"],
+            ["in_progress", "done"],
+            ["done", "verified"],
+        ]
+        assert [event.by for event in history(item)] == [alice, alice, bob]
+
+    def test_its_owner_does_not_verify_it(self, item: ActionItem, alice: User) -> None:
+        followups.complete(item, evidence="It fires.", by=alice, at=NOON)
+
+        with pytest.raises(NotThatStep, match="other than its owner"):
+            followups.verify(item, evidence="", by=alice, at=NOON)
+
+    def test_who_did_it_does_not_verify_it_by_handing_it_on(self, item: ActionItem, alice: User, bob: User) -> None:
+        followups.complete(item, evidence="It fires.", by=alice, at=NOON)
+        followups.assign(item, owner=bob, by=alice, at=NOON)
+
+        with pytest.raises(NotThatStep, match="than who did it"):
+            followups.verify(item, evidence="", by=alice, at=NOON)
+
+    def test_it_is_verified_with_evidence_only(self, item: ActionItem, alice: User, bob: User) -> None:
+        followups.complete(item, evidence=" ", by=alice, at=NOON)
+
+        with pytest.raises(NotThatStep, match="What shows"):
+            followups.verify(item, evidence=" ", by=bob, at=NOON)
+
+    def test_declined_with_a_reason_by_somebody_other_than_its_owner(
+        self, item: ActionItem, alice: User, bob: User
+    ) -> None:
+        with pytest.raises(NotThatStep, match="other than its owner"):
+            followups.decline(item, reason="Too dear.", by=alice, at=NOON)
+        with pytest.raises(NotThatStep, match="Why"):
+            followups.decline(item, reason=" ", by=bob, at=NOON)
+
+        followups.decline(item, reason="Too dear.", by=bob, at=NOON)
+
+        assert (item.state, item.reason, item.approved_by) == (State.WONT_DO, "Too dear.", bob)
+        assert history(item)[-1].reason == "Too dear."
+        assert told(alice)[-1].startswith(f"{item.ref} will not be done")
+
+    def test_an_author_alone_does_not_approve_that(self, item: ActionItem) -> None:
+        author = factory.user("ann", roles=("author",))
+
+        with pytest.raises(NotAllowed):
+            followups.decline(item, reason="Too dear.", by=author, at=NOON)
+
+    def test_a_reader_works_on_nothing(self, item: ActionItem) -> None:
+        reader = factory.user("rita", roles=("reader",))
+
+        for step in (
+            lambda: followups.start(item, by=reader, at=NOON),
+            lambda: followups.edit(item, by=reader, at=NOON, title="Mine"),
+            lambda: followups.assign(item, owner=reader, by=reader, at=NOON),
+            lambda: followups.complete(item, evidence="", by=reader, at=NOON),
+            lambda: followups.verify(item, evidence="x", by=reader, at=NOON),
+            lambda: followups.reopen(item, reason="x", by=reader, at=NOON),
+            lambda: followups.reschedule(item, due_on=SOON, reason="x", by=reader, at=NOON),
+            lambda: followups.identify_owner("bob", user=reader, by=reader, at=NOON),
+            lambda: followups.change_many([item], due_on=SOON, reason="x", by=reader, at=NOON),
+            lambda: promise(item.home, reader),
+        ):
+            with pytest.raises(NotAllowed):
+                step()
+
+    def test_reopened_with_a_reason_and_what_ended_it_stays_in_its_history(
+        self, item: ActionItem, alice: User, bob: User
+    ) -> None:
+        followups.complete(item, evidence="A test.", by=alice, at=NOON)
+        with pytest.raises(DomainError, match="Why"):
+            followups.reopen(item, reason=" ", by=bob, at=NOON)
+
+        followups.reopen(item, reason="The test was deleted.", by=bob, at=NOON)
+
+        assert (item.state, item.evidence, item.done_by) == (State.OPEN, "", None)
+        last = history(item)[-1]
+        assert last.reason == "The test was deleted." and last.changes["evidence"] == ["A test.", ""]
+
+    def test_a_step_from_a_wrong_state_is_refused_and_leaves_no_trace(self, item: ActionItem, bob: User) -> None:
+        with pytest.raises(NotThatStep, match="is open"):
+            followups.verify(item, evidence="x", by=bob, at=NOON)
+        assert history(item) == []
+
+
+class TestChangingIt:
+    def test_what_is_edited_stands_in_its_history(self, item: ActionItem, bob: User) -> None:
+        followups.edit(item, by=bob, at=NOON, title="Alert on slots", priority="high")
+
+        assert history(item)[0].changes == {
+            "title": ["Alert on pool saturation", "Alert on slots"],
+            "priority": ["medium", "high"],
+        }
+
+    def test_nothing_changed_is_nothing_written(self, item: ActionItem, bob: User) -> None:
+        followups.edit(item, by=bob, at=NOON, title=item.title)
+        followups.assign(item, owner=item.owner, by=bob, at=NOON)
+
+        assert history(item) == [] and not Notification.objects.exists()
+
+    @pytest.mark.parametrize("field", ["state", "owner", "due_on", "reason", "evidence", "postmortem", "pk"])
+    def test_owner_date_and_state_are_not_edited(self, item: ActionItem, bob: User, field: str) -> None:
+        with pytest.raises(ValueError, match=field):
+            followups.edit(item, by=bob, at=NOON, **{field: None})
+
+    def test_a_date_changes_with_a_reason_only(self, item: ActionItem, alice: User, bob: User) -> None:
+        with pytest.raises(NotThatStep, match="Why does the date change"):
+            followups.reschedule(item, due_on=SOON, reason=" ", by=bob, at=NOON)
+
+        followups.reschedule(item, due_on=SOON, reason="The vendor is late.", by=bob, at=NOON)
+
+        assert (history(item)[0].reason, history(item)[0].changes) == (
+            "The vendor is late.",
+            {"due_on": ["", "2026-04-01"]},
+        )
+        assert told(alice) == [f"{item.ref} is due on 2026-04-01: {item.title}"]
+
+    def test_handed_to_somebody_who_is_told(self, item: ActionItem, alice: User, bob: User) -> None:
+        followups.assign(item, owner=bob, by=alice, at=NOON)
+
+        assert item.owner == bob
+        assert told(bob) == [f"{item.ref} has an owner: Bob: {item.title}"]
+
+    def test_not_handed_to_who_may_not_see_it(self, alice: User, bob: User, charlie: User) -> None:
+        shut = factory.incident(visibility=Visibility.RESTRICTED)
+        shut.members.set([alice, bob])
+        item = factory.action_item(incident=shut, owner=alice)
+
+        followups.assign(item, owner=bob, by=alice, at=NOON)
+        with pytest.raises(NotTheirs):
+            followups.assign(item, owner=charlie, by=alice, at=NOON)
+
+
+class TestThisIs:
+    def test_all_rows_of_that_name_get_their_owner(self, home: Postmortem, alice: User, bob: User) -> None:
+        rows = [
+            factory.action_item(f"Item {n}", postmortem=home, owner_text=name)
+            for n, name in enumerate(("Bob S.", "bob s."))
+        ]
+        other = factory.action_item("Of Rob", postmortem=home, owner_text="Rob")
+
+        assert followups.identify_owner("Bob S.", user=bob, by=alice, at=NOON) == 2
+
+        for row in rows:
+            row.refresh_from_db()
+            assert (row.owner, row.owner_text) == (bob, "")
+        other.refresh_from_db()
+        assert other.owner is None
+        assert len(told(bob)) == 1 and "and 1 more" in told(bob)[0]
+        assert history(rows[0])[0].changes["owner"] == ["Bob S.", "Bob"]
+
+    def test_not_those_that_one_may_not_see_oneself(self, alice: User, bob: User, charlie: User) -> None:
+        shut = factory.postmortem(visibility=Visibility.RESTRICTED, owner=alice)
+        shut.members.set([bob])
+        factory.action_item(postmortem=shut, owner_text="Bob S.")
+
+        assert followups.identify_owner("Bob S.", user=bob, by=charlie, at=NOON) == 0
+        assert followups.identify_owner("Bob S.", user=charlie, by=alice, at=NOON) == 0
+        assert followups.identify_owner("Bob S.", user=bob, by=alice, at=NOON) == 1
+
+    def test_a_row_with_an_owner_keeps_them(self, item: ActionItem, bob: User) -> None:
+        assert followups.identify_owner("", user=bob, by=bob, at=NOON) == 0
+
+
+class TestMany:
+    def test_owner_and_date_of_all_of_them(self, home: Postmortem, alice: User, bob: User) -> None:
+        items = [factory.action_item(f"Item {n}", postmortem=home, owner=alice) for n in range(3)]
+
+        changed = followups.change_many(items, owner=bob, due_on=SOON, reason="New quarter.", by=alice, at=NOON)
+
+        assert changed == 3
+        assert set(ActionItem.objects.values_list("owner", "due_on")) == {(bob.pk, SOON)}
+        assert {event.reason for event in AuditEvent.objects.all()} == {"New quarter."}
+        assert len(told(bob)) == 1
+
+    def test_all_or_none(self, home: Postmortem, alice: User, bob: User) -> None:
+        shut = factory.postmortem(visibility=Visibility.RESTRICTED, owner=alice)
+        items = [factory.action_item(postmortem=each) for each in (home, shut)]
+
+        with pytest.raises(NotTheirs):
+            followups.change_many(items, owner=bob, reason="", by=alice, at=NOON)
+        assert not ActionItem.objects.exclude(owner=None).exists()
+
+    def test_a_date_wants_a_reason_an_owner_does_not(self, item: ActionItem, bob: User) -> None:
+        with pytest.raises(NotThatStep):
+            followups.change_many([item], owner=bob, due_on=SOON, reason="", by=bob, at=NOON)
+        item.refresh_from_db()
+        assert item.due_on is None
+
+        assert followups.change_many([item], owner=bob, reason="", by=bob, at=NOON) == 1
+
+    def test_nothing_to_change_is_said(self, item: ActionItem, bob: User) -> None:
+        with pytest.raises(DomainError, match="Say what changes"):
+            followups.change_many([item], reason="", by=bob, at=NOON)
+
+
+LATER = NOON + timedelta(days=60)
+
+
+class TestItHappensAgain:
+    @pytest.fixture
+    def problem(self) -> Problem:
+        return Problem.objects.create(title="The pool runs dry")
+
+    @pytest.fixture
+    def earlier(self, problem: Problem) -> Postmortem:
+        return factory.postmortem("The first time", problem=problem, occurred_on=date(2026, 1, 10))
+
+    @pytest.fixture
+    def again(self) -> Postmortem:
+        return factory.postmortem("It was down again", occurred_on=date(2026, 3, 20))
+
+    def done(self, home: Postmortem | Incident, at: datetime | None = NOON, **fields: Any) -> ActionItem:
+        place = {"incident": home} if isinstance(home, Incident) else {"postmortem": home}
+        return factory.action_item(**{"state": "done", "done_at": at, **place, **fields})
+
+    def test_what_should_have_prevented_it_is_open_again(
+        self, problem: Problem, earlier: Postmortem, again: Postmortem, alice: User, bob: User
+    ) -> None:
+        item = self.done(earlier, owner=alice, state="verified", evidence="A test.")
+
+        problems.link(problem, again, by=bob, at=LATER)
+
+        item.refresh_from_db()
+        assert (item.state, item.reopened_at) == (State.OPEN, LATER)
+        event = history(item)[-1]
+        assert event.by is None and event.reason == recurring.AGAIN
+        assert event.changes[recurring.OCCURRENCE] == ["", again.ref]
+        assert told(alice) == [f"{item.ref} is open again, because its problem recurred: {item.title}"]
+
+    def test_so_it_is_when_two_are_found_to_have_one_cause(
+        self, earlier: Postmortem, again: Postmortem, bob: User
+    ) -> None:
+        item = self.done(earlier)
+        comparison = Comparison.objects.create(postmortem=again, earlier=earlier, verdict="undecided", at=NOON)
+
+        publishing.compare(comparison, verdict="same_cause", by=bob, at=LATER)
+
+        item.refresh_from_db()
+        assert item.state == State.OPEN
+
+    def test_so_it_is_when_two_problems_turn_out_to_be_one(
+        self, problem: Problem, earlier: Postmortem, again: Postmortem, bob: User
+    ) -> None:
+        other = Problem.objects.create(title="Slots run out")
+        Postmortem.objects.filter(pk=again.pk).update(problem=other)
+        item = self.done(earlier)
+
+        problems.merge(other, into=problem, by=bob, at=LATER)
+
+        item.refresh_from_db()
+        assert item.state == State.OPEN
+
+    def test_so_are_items_of_the_incidents_of_earlier_postmortems(
+        self, problem: Problem, earlier: Postmortem, again: Postmortem, bob: User
+    ) -> None:
+        incident = factory.incident(started_at=NOON - timedelta(days=50))
+        earlier.incidents.add(incident)
+        item = self.done(incident)
+
+        problems.link(problem, again, by=bob, at=LATER)
+
+        item.refresh_from_db()
+        assert item.state == State.OPEN
+
+    @pytest.mark.parametrize(
+        "fields",
+        [
+            {"kind": "detect"},
+            {"state": "wont_do", "reason": "Too dear."},
+            {"done_at": NOON + timedelta(days=30)},  # it happened before this was done
+        ],
+        ids=["not preventive", "declined", "done later"],
+    )
+    def test_others_stay_as_they_are(
+        self, problem: Problem, earlier: Postmortem, again: Postmortem, bob: User, fields: dict[str, Any]
+    ) -> None:
+        item = self.done(earlier, **fields) if "done_at" not in fields else self.done(earlier, at=fields["done_at"])
+        before = item.state
+
+        problems.link(problem, again, by=bob, at=LATER)
+
+        item.refresh_from_db()
+        assert item.state == before and history(item) == []
+
+    def test_an_older_one_that_is_linked_later_is_no_recurrence(
+        self, problem: Problem, earlier: Postmortem, bob: User
+    ) -> None:
+        item = self.done(earlier)
+        older = factory.postmortem("Long ago", occurred_on=date(2025, 1, 1))
+
+        problems.link(problem, older, by=bob, at=LATER)
+
+        item.refresh_from_db()
+        assert item.state == State.DONE
+
+    def test_imported_as_done_without_a_date_the_promise_is_older(
+        self, problem: Problem, earlier: Postmortem, again: Postmortem, bob: User
+    ) -> None:
+        item, of_a_later_one = self.done(earlier, at=None), self.done(again, at=None)
+
+        problems.link(problem, again, by=bob, at=LATER)
+
+        item.refresh_from_db()
+        of_a_later_one.refresh_from_db()
+        assert (item.state, of_a_later_one.state) == (State.OPEN, State.DONE)
+
+    def test_a_hidden_occurrence_is_not_named_to_who_may_not_see_it(
+        self, problem: Problem, earlier: Postmortem, again: Postmortem, alice: User, bob: User, charlie: User
+    ) -> None:
+        Postmortem.objects.filter(pk=again.pk).update(visibility=Visibility.RESTRICTED)
+        again.members.set([bob])
+        item = self.done(earlier, owner=alice)
+        watching.watch(earlier, by=charlie, at=NOON)
+
+        problems.link(problem, again, by=bob, at=LATER)
+
+        item.refresh_from_db()
+        assert item.state == State.OPEN
+        for reader, sees in ((bob, True), (alice, False), (charlie, False)):
+            shown = str([(event.reason, event.changes) for event in recurring.history_of(item, user=reader)])
+            assert (again.ref in shown) == sees
+            assert (again in recurring.recurrences(item, user=reader)) == sees
+        assert again.ref not in str(told(alice) + told(charlie))
+
+    def test_what_was_declined_says_that_it_recurred(
+        self, problem: Problem, earlier: Postmortem, again: Postmortem, bob: User
+    ) -> None:
+        item = self.done(earlier, state="wont_do", reason="Too dear.")
+
+        problems.link(problem, again, by=bob, at=LATER)
+
+        assert recurring.recurrences(item, user=bob) == [again]
+
+
+def test_two_who_press_at_once(item: ActionItem, alice: User, bob: User) -> None:
+    same = ActionItem.objects.get(pk=item.pk)
+    followups.complete(item, evidence="", by=alice, at=NOON)
+
+    with pytest.raises(NotThatStep, match="is done"):
+        followups.complete(same, evidence="", by=bob, at=NOON)
+    assert len(history(item)) == 1
+
+
+def test_a_team_sees_what_its_people_own(alice: User, team: Team, charlie: User) -> None:
+    home = factory.postmortem()
+    mine, other = factory.action_item(postmortem=home, owner=alice), factory.action_item(postmortem=home, owner=charlie)
+
+    assert list(ActionItem.objects.of_teams(team)) == [mine]
+    assert other not in ActionItem.objects.of_teams(team)
