@@ -203,6 +203,7 @@ class ActionItem(Referable):
     def is_preventive(self) -> bool:
         return self.kind == self.Kind.PREVENT
 
+    @property
     def homes(self) -> list[Postmortem | Incident]:
         """All that it hangs on, and whose documents name it."""
         return [row for row in (self.postmortem, self.incident) if row is not None]
