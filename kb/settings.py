@@ -74,9 +74,11 @@ ALLOWED_HOSTS = env.list("KB_ALLOWED_HOSTS", default=[urlsplit(SITE_URL).hostnam
 CSRF_TRUSTED_ORIGINS = [SITE_URL]
 
 INSTALLED_APPS = [
+    "django_tasks_db",  # before ours, which takes its table out of the admin
     "postmortems",
     "kb",
     "kb.search",
+    "kb.jobs",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -90,7 +92,6 @@ INSTALLED_APPS = [
     "allauth.socialaccount.providers.openid_connect",
     "django_filters",
     "django_htmx",
-    "django_tasks_db",
     "drf_spectacular",
     "rest_framework",
 ]
@@ -215,8 +216,9 @@ DEFAULT_FROM_EMAIL = SERVER_EMAIL = str(
     env.str("KB_EMAIL_FROM", default=f"postmortems@{urlsplit(SITE_URL).hostname or 'localhost'}")
 )
 
-# Work beside the pages, kept in the database: `manage.py worker` does it.
+# Work beside the pages, kept in the database: `manage.py worker` does it, and what is due regularly.
 TASKS = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend", "QUEUES": []}}
+REGULAR_WORK = "postmortems.workflows.regular.TIMETABLE"
 
 AUTH_USER_MODEL = "postmortems.User"
 AUTHENTICATION_BACKENDS = ["postmortems.views.signing_in.Backend"]

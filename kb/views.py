@@ -4,8 +4,10 @@ from django.contrib.auth.decorators import login_not_required
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils import timezone
 from django.views.decorators.http import require_safe
 
+from kb.jobs import queue
 from kb.search import upkeep
 
 
@@ -21,12 +23,20 @@ def healthz(request: HttpRequest) -> HttpResponse:
 def readyz(request: HttpRequest) -> HttpResponse:
     """200 when everything that a page needs is there, else 503; `reasons` says what is missing.
 
-    A missing index is no such reason: the database answers meanwhile. It stands under `notes`.
+    A missing index is no such reason: the database answers meanwhile; nor is work that waits. They stand under `notes`.
     """
     reasons = missing()
-    notes = [] if reasons or upkeep.is_usable() else ["There is no search index: searches go to the database."]
+    notes = [] if reasons else noteworthy()
     answer = {"ready": not reasons, "reasons": reasons, "notes": notes}
     return JsonResponse(answer, status=503 if reasons else 200, headers={"Cache-Control": "no-store"})
+
+
+def noteworthy() -> list[str]:
+    """What an operator should look at, though pages are served."""
+    notes = [] if upkeep.is_usable() else ["There is no search index: searches go to the database."]
+    if waiting := queue.waits_in_vain(at=timezone.now()):
+        notes.append(f"{waiting} jobs wait and no worker is running: start manage.py worker.")
+    return notes
 
 
 def missing() -> list[str]:

@@ -15,6 +15,7 @@ from django.db import models, transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
+from django_tasks_db.models import DBTaskResult
 
 from kb import markdown
 from postmortems import search
@@ -58,6 +59,8 @@ else:
 
 admin.site.site_header = admin.site.site_title = "Postmortem knowledge base"
 admin.site.index_title = "All tables"
+# Jobs have a page of their own, for administrators: what an error says may name what other staff must not know of.
+admin.site.unregister(DBTaskResult)
 
 FIELDSETS: Any = auth_admin.UserAdmin.fieldsets
 ADDRESSES: dict[Any, dict[str, str]] = {models.URLField: {"assume_scheme": "https"}}

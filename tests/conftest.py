@@ -1,11 +1,13 @@
 """The cast: Alice owns it, Bob is on her team, Charlie must see nothing, the administrator sees all."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from django.core.cache import cache
 from django.db import connection
 
+from kb.jobs.working import run_next
 from postmortems.models import Team, User
 from tests import factory
 
@@ -48,3 +50,16 @@ def admin(db: None) -> User:
 def team(alice: User, bob: User) -> Team:
     """Alice's and Bob's."""
     return factory.team("Payments", alice, bob)
+
+
+@pytest.fixture
+def work_off(db: None) -> Callable[[], int]:
+    """Does the jobs that are due, as a worker would, until none is left; how many there were."""
+
+    def work() -> int:
+        done = 0
+        while run_next("test"):
+            done += 1
+        return done
+
+    return work

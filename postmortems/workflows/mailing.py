@@ -12,7 +12,9 @@ from django.core.mail import EmailMessage, get_connection
 from django.db import transaction
 from django.db.models import QuerySet
 from django.urls import reverse
+from django.utils import timezone
 
+from kb.jobs.retrying import Retry, job
 from postmortems.models import Notification, User
 
 logger = logging.getLogger(__name__)
@@ -34,6 +36,12 @@ def _send_quietly(pks: list[int], at: datetime) -> None:
 def send_left(*, at: datetime) -> tuple[int, int]:
     """All that was not sent yet; how many were sent and how many failed. Safe to run twice, and at the same time."""
     return send(Notification.objects.all(), at=at)
+
+
+@job(retry=Retry(attempts=1))  # it comes again by itself
+def send_left_mail() -> list[int]:
+    """For the worker, every few minutes."""
+    return list(send_left(at=timezone.now()))
 
 
 def send(rows: QuerySet[Notification], *, at: datetime) -> tuple[int, int]:

@@ -4,6 +4,7 @@ import os
 import re
 import signal
 import socket
+import sqlite3
 import stat
 import subprocess
 import sys
@@ -11,7 +12,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from http.cookiejar import CookieJar
 from pathlib import Path
 from urllib.parse import urlencode
@@ -62,6 +63,12 @@ def until_served(address: str, process: subprocess.Popen[str]) -> None:
     pytest.fail(process.communicate()[0])
 
 
+def until_a_worker_lives(database: Path) -> None:
+    with closing(sqlite3.connect(database, timeout=20)) as connection:
+        while connection.execute("SELECT name FROM jobs_worker").fetchall() == []:
+            time.sleep(0.2)
+
+
 def home_of_demo(address: str, password: str) -> str:
     browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(CookieJar()))
     page = browser.open(f"{address}/accounts/login/").read().decode()
@@ -80,8 +87,9 @@ def test_from_nothing_to_a_page_and_again_with_the_same_password(tmp_path: Path)
             until_served(address, process)
             password = (tmp_path / "demo_password").read_text()
             assert "INC-" in home_of_demo(address, password)
+            until_a_worker_lives(tmp_path / "db.sqlite3")
             process.send_signal(signal.SIGINT)
-            said.append(process.communicate(timeout=60)[0])
+            said.append(process.communicate(timeout=60)[0])  # when the worker, too, has let go of the pipe
 
         assert process.returncode == 0
         assert address in said[-1]

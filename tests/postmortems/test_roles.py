@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.test import Client
@@ -119,6 +120,8 @@ REQUESTS: Mapping[str, Mapping[str, Request]] = {
         "the audit log": lambda on, by: by.get("/audit/"),
         "programs": lambda on, by: by.get("/programs/"),
         "a new program": lambda on, by: by.post("/programs/", {"name": "pager-bot", "role": "author"}),
+        "jobs": lambda on, by: by.get("/jobs/"),
+        "a job again": lambda on, by: by.post(f"/jobs/{uuid4()}/again/"),
         "people": lambda on, by: by.get("/people/"),
         "a person": lambda on, by: by.get(f"/people/{on.who.pk}/"),
         "change a person": lambda on, by: by.post(

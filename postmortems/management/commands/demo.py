@@ -3,6 +3,7 @@
 import os
 import secrets
 import socket
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -88,9 +89,19 @@ def welcome(address: str, password: str) -> str:
 
 
 def serve(port: int) -> None:
-    """This process becomes the server, so that Ctrl-C and signals reach it and nothing in between."""
+    """This process becomes the server, so that Ctrl-C and signals reach it and nothing in between.
+
+    The worker beside it is its child, and stops when it is gone, however it went.
+    """
     os.environ["KB_URL"] = f"http://{HOST}:{port}"
     sys.stdout.flush()
+    start_worker()
     command = [sys.executable, "-m", "gunicorn", "kb.wsgi:application", "--bind", f"{HOST}:{port}"]
     command += ["--worker-class", "gthread", "--workers", "2", "--threads", "4", "--log-level", "warning"]
     os.execv(sys.executable, command)  # noqa: S606  (no shell: our own program and a number)
+
+
+def start_worker() -> None:
+    command = [sys.executable, sys.argv[0], "worker", "--parent", str(os.getpid())]
+    quiet = {**os.environ, "KB_LOG_LEVEL": os.environ.get("KB_LOG_LEVEL", "WARNING")}
+    subprocess.Popen(command, env=quiet, stdin=subprocess.DEVNULL)  # noqa: S603  (our own program)
