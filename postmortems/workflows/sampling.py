@@ -345,6 +345,7 @@ def _add_action_items(
             **_same(record, "title", "kind", "state", "priority", "done_when", "details", "reason", "owner_text"),
             owner=_maybe(loading.people, record.owner, f"{place}: action_items: owner"),
             due_on=due,
+            evidence="Its owner's team checked it." if record.state == ActionItem.State.VERIFIED else "",
             **home,
         )
 
