@@ -1,12 +1,13 @@
 """What a reader brings to a search: the access tokens, worked out from the database at that moment."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import Subquery, Value
 
 from kb.listing import CountOf, ListOf
+from kb.prepared import Prepared
 from kb.search import outbox
 from postmortems.models import GlossaryEntry, User
 from postmortems.search import glossary
@@ -29,19 +30,31 @@ def reader_of(user: Any) -> Reader:
     """All that a search asks the database before it asks the index, in one query for whoever has an account."""
     if not _is_signed_in(user) or not isinstance(user, User):
         return Reader(access_of(user), hidden_changes(user), glossary.current())
-    asked = {} if user.is_administrator else {kind: ListOf(_granted(model, user), pk="pk") for kind, model in _kinds()}
-    brought: Mapping[str, Any] = User.objects.filter(pk=user.pk).values(
-        **asked,
-        pending=ListOf(outbox.waiting(), key="key"),
-        groups_of_words=CountOf(GlossaryEntry.objects.all()),
-        newest_words=Subquery(GlossaryEntry.objects.order_by("-updated_at").values("updated_at")[:1]),
-    )[0]
-    granted = [(kind, row["pk"]) for kind in asked for row in brought[kind]]
+    brought = (_ALL_SEEING if user.is_administrator else _MOST).row(user.pk)
+    if brought is None:  # deleted since
+        return Reader(frozenset({NOBODY}), hidden_changes(None), glossary.current())
+    granted = [(kind, row["pk"]) for kind, _ in _kinds() for row in brought.get(kind, ())]
     return Reader(
         access=frozenset({ADMINISTRATOR}) if user.is_administrator else _tokens(granted),
         hidden=_hidden_of([row["key"] for row in brought["pending"]], user),
         words=glossary.as_of((brought["groups_of_words"], brought["newest_words"])),
     )
+
+
+def _asked_of_all(pk: int, **more: Any) -> Any:
+    return User.objects.filter(pk=pk).values(
+        **more,
+        pending=ListOf(outbox.waiting(), key="key"),
+        groups_of_words=CountOf(GlossaryEntry.objects.all()),
+        newest_words=Subquery(GlossaryEntry.objects.order_by("-updated_at").values("updated_at")[:1]),
+    )
+
+
+def _asked_of_most(pk: int) -> Any:
+    return _asked_of_all(pk, **{kind: ListOf(_granted(model, User(pk=pk)), pk="pk") for kind, model in _kinds()})
+
+
+_ALL_SEEING, _MOST = Prepared(_asked_of_all), Prepared(_asked_of_most)
 
 
 def access_of(user: Any) -> frozenset[str]:
@@ -71,7 +84,9 @@ def _kinds() -> Iterable[tuple[str, Any]]:
 
 
 def _granted(model: Any, user: Any) -> Any:
-    return model.objects.visible_to(user).exclude(pk__in=model.objects.open_to_all().values("pk")).order_by()
+    """Of a reader who is no administrator: what they see and not everybody does."""
+    seen = model.objects.filter(model.objects.seen_where(user))
+    return seen.exclude(pk__in=model.objects.open_to_all().values("pk")).order_by()
 
 
 def _tokens(granted: Iterable[tuple[str, int]]) -> frozenset[str]:
