@@ -1,6 +1,5 @@
 """Sign-in with a password and a second factor: what is ours of django-allauth's. Addresses: `accounts_urls.py`."""
 
-import base64
 import hashlib
 import logging
 from copy import copy
@@ -16,7 +15,6 @@ from allauth.account.views import LoginView
 from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.mfa.base.forms import AuthenticateForm, ReauthenticateForm
 from allauth.mfa.utils import is_mfa_enabled
-from cryptography.fernet import Fernet
 from django.conf import settings
 from django.contrib.auth import get_backends, get_user_model
 from django.contrib.auth.models import Group
@@ -25,7 +23,6 @@ from django.core.exceptions import ValidationError
 from django.db.models import OuterRef
 from django.http import HttpRequest
 from django.urls import reverse
-from django.utils.crypto import salted_hmac
 from qrcode import make as qr_code
 from qrcode.image.svg import SvgPathFillImage
 from rest_framework.authentication import BasicAuthentication
@@ -34,9 +31,11 @@ from rest_framework.exceptions import AuthenticationFailed
 from kb.listing import ListOf
 from kb.middleware import SessionIdleMiddleware
 from kb.prepared import Prepared
+from kb.sealing import seal, unseal
 
 logger = logging.getLogger(__name__)
 
+SECOND_FACTOR = "kb.sign_in.second_factor"  # what its secrets are sealed for
 NO_MATCH = "That name and password do not match. Capital letters count in the password."
 
 
@@ -144,10 +143,10 @@ class SecondFactorAdapter(DefaultMFAAdapter):
     }
 
     def encrypt(self, text: str) -> str:
-        return _cipher().encrypt(text.encode()).decode()
+        return seal(text, purpose=SECOND_FACTOR)
 
     def decrypt(self, encrypted_text: str) -> str:
-        return _cipher().decrypt(encrypted_text.encode()).decode()
+        return unseal(encrypted_text, purpose=SECOND_FACTOR)
 
     def get_totp_label(self, user: Any) -> str:
         return str(user.get_username())
@@ -156,11 +155,6 @@ class SecondFactorAdapter(DefaultMFAAdapter):
         # On white: cameras do not read it the other way round, and allauth's own has no ground at all.
         drawing: str = qr_code(url, image_factory=SvgPathFillImage).to_string(encoding="unicode")
         return drawing
-
-
-def _cipher() -> Fernet:
-    key = salted_hmac("kb.sign_in.second_factor", "secret", algorithm="sha256").digest()
-    return Fernet(base64.urlsafe_b64encode(key))
 
 
 def once_only(user: Any, code: str) -> str:

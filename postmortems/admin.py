@@ -23,17 +23,20 @@ from postmortems.forms import checked_terms
 from postmortems.models import (
     ActionDuePolicy,
     ActionItem,
+    Alert,
     Fix,
     FixUse,
     GlossaryEntry,
     ImportedFile,
     Incident,
+    IntakePolicy,
     Postmortem,
     PostmortemPolicy,
     PostmortemTemplate,
     Problem,
     SectionText,
     Service,
+    SigningKey,
     SuggestionOpening,
     SuggestionRun,
     SuggestionVerdict,
@@ -390,3 +393,66 @@ class MeasurementAdmin(ModelAdmin):
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+
+# --- alerts ---
+
+
+@admin.register(IntakePolicy)
+class IntakePolicyAdmin(AuditedAdmin):
+    list_display = ("position", "source", "label", "values", "action", "severity", "visibility")
+    list_display_links = ("source", "label")
+    search_fields = ("source", "label", "values")
+    autocomplete_fields = ("team",)
+
+
+@admin.register(Alert)
+class AlertAdmin(ModelAdmin):
+    """To look at: what came, and what became of it."""
+
+    list_display = ("title", "source", "state", "started_at", "deliveries", "flaps", "incident")
+    list_filter = ("source", "state")
+    list_select_related = ("incident",)
+    search_fields = ("title", "series")
+    date_hierarchy = "last_seen_at"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return super().get_queryset(request).filter(pk__in=Alert.objects.visible_to(request.user).values("pk"))
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+class SigningKeyForm(ModelForm):
+    """The secret goes in and never comes out; to exchange it, add a second key and revoke the first."""
+
+    secret = forms.CharField(
+        required=False,
+        strip=True,
+        widget=forms.PasswordInput(attrs={"autocomplete": "off"}),
+        help_text="As the vendor shows it. It is not shown again.",
+    )
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        if not cleaned.get("secret") and not self.instance.sealed_secret:
+            self.add_error("secret", "Enter the secret that the vendor signs with.")
+        if not cleaned.get("account") and cleaned.get("source") != SigningKey.Source.SLACK:
+            self.add_error("account", "Choose the program's account that the alerts come in by.")
+        return cleaned
+
+    def _post_clean(self) -> None:
+        if secret := self.cleaned_data.get("secret"):
+            self.instance.keep(secret)
+        super()._post_clean()  # type: ignore[misc]
+
+
+@admin.register(SigningKey)
+class SigningKeyAdmin(AuditedAdmin):
+    form = SigningKeyForm
+    list_display = ("name", "source", "account", "created_at", "last_used_at", "revoked_at")
+    list_select_related = ("account",)
+    fields = ("source", "name", "account", "secret", "revoked_at")

@@ -7,6 +7,7 @@ from django.test import Client
 
 from postmortems.models import (
     ActionItem,
+    Alert,
     Fix,
     FixUse,
     Incident,
@@ -74,6 +75,16 @@ def fix_use(of: Fix, where: Incident, outcome: str = "worked", **details: Any) -
 def action_item(title: str = "Alert on pool saturation", **details: Any) -> ActionItem:
     """Needs `postmortem=` or `incident=`."""
     return ActionItem.objects.create(title=title, **details)
+
+
+def alert(account: User, where: Incident | None = None, **details: Any) -> Alert:
+    """Firing since noon."""
+    known = {"source": "generic", "series": "disk", "title": "Disk full", "started_at": NOON}
+    times = {"is_firing": True, "event_at": NOON, "ended_at": None, "at": NOON}
+    row = Alert.objects.begin(**{**known, **times, **details, "account": account})
+    if where:
+        row.belong_to(where)
+    return row
 
 
 def suggestion_run(where: Incident | None, *shown: Postmortem | Incident | Fix, **details: Any) -> SuggestionRun:

@@ -2,6 +2,7 @@
 
 from postmortems.models.access import Restrictable, Visibility
 from postmortems.models.action_item import ActionItem
+from postmortems.models.alert import Alert, AlertReceipt
 from postmortems.models.attachment import Attachment
 from postmortems.models.audit import AuditEvent
 from postmortems.models.catalogue import Service, Tag, Team
@@ -11,6 +12,7 @@ from postmortems.models.follow_up import ActionDuePolicy, SavedFilter, Tracker
 from postmortems.models.glossary import GlossaryEntry
 from postmortems.models.incident import Environment, Incident, Kind, Severity
 from postmortems.models.indexed import Indexed
+from postmortems.models.intake import IntakePolicy, SigningKey
 from postmortems.models.invitation import Invitation
 from postmortems.models.participant import Participant
 from postmortems.models.postmortem import ImportedFile, Postmortem, SectionText
@@ -27,6 +29,8 @@ from postmortems.models.watching import Notification, Watch
 __all__ = [
     "ActionDuePolicy",
     "ActionItem",
+    "Alert",
+    "AlertReceipt",
     "ApiToken",
     "Attachment",
     "AuditEvent",
@@ -40,6 +44,7 @@ __all__ = [
     "ImportedFile",
     "Incident",
     "Indexed",
+    "IntakePolicy",
     "Invitation",
     "Kind",
     "Notification",
@@ -57,6 +62,7 @@ __all__ = [
     "SectionText",
     "Service",
     "Severity",
+    "SigningKey",
     "SuggestionOpening",
     "SuggestionRun",
     "SuggestionVerdict",

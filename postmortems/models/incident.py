@@ -189,6 +189,11 @@ class Incident(Indexed, Restrictable):
     def wants_commander(self) -> bool:
         return self.severity == Severity.SEV1 and self.is_in_progress and self.commander_id is None
 
+    def has_been_taken_over(self) -> bool:
+        """Somebody works on it, or did: a program leaves it to them."""
+        stepped_in = self.acknowledged_at or self.mitigated_at or self.commander_id
+        return bool(stepped_in) or self.participants.exists()
+
     @property
     def known_since(self) -> datetime:
         """The clock without a commander begins here."""

@@ -18,6 +18,7 @@ from postmortems.models import (
     Participant,
     Service,
     Severity,
+    Team,
     TimelineEntry,
     Visibility,
 )
@@ -41,9 +42,16 @@ def open_incident(
     environment: str = Environment.PRODUCTION,
     detection_source: str = "",
     started_at: datetime | None = None,
+    detected_at: datetime | None = None,
     services: Iterable[Service] = (),
+    visibility: str = "",
+    shared_with: Iterable[Team] = (),
+    **known: str,
 ) -> Incident:
-    """Declare an incident. A security incident starts restricted: to the person who declares it and administrators."""
+    """Declare an incident. A security incident starts restricted: to the person who declares it and administrators.
+
+    `known`: source, dedup_key and external_url of one that a program opens.
+    """
     roles.require(by, "declare")
     if started_at and started_at > at:
         raise NotYetStarted("The start lies in the future. When did the first symptom show?")
@@ -57,12 +65,15 @@ def open_incident(
         environment=environment,
         detection_source=detection_source,
         started_at=started_at or at,
-        detected_at=at,
+        detected_at=detected_at or at,
         reported_by=by,
-        visibility=Visibility.RESTRICTED if kind == Kind.SECURITY else Visibility.OPEN,
+        visibility=visibility or (Visibility.RESTRICTED if kind == Kind.SECURITY else Visibility.OPEN),
+        **known,
     )
     incident.declare(services=affected, members=[by] if by else [])
-    suggesting.claim_runs(incident, by=by, at=at)
+    incident.shared_with.add(*shared_with)
+    if by:
+        suggesting.claim_runs(incident, by=by, at=at)
     auditing.record("incident.declare", on=incident, by=by, at=at)
     search.changed(incident)
     return incident
@@ -109,9 +120,9 @@ def mitigate(incident: Incident, *, by: Any, at: datetime) -> None:
 
 
 @transaction.atomic
-def resolve(incident: Incident, *, by: Any, at: datetime) -> None:
-    """It is over."""
-    _step(incident, lambda: incident.resolve(at=at), "resolve", by=by, at=at, says="Resolved.")
+def resolve(incident: Incident, *, by: Any, at: datetime, ended_at: datetime | None = None) -> None:
+    """It is over; since `ended_at`, if that was known only later."""
+    _step(incident, lambda: incident.resolve(at=ended_at or at), "resolve", by=by, at=at, says="Resolved.")
     tell_crew(incident, "incident.resolve", f"{incident.ref} is resolved.", by=by, at=at)
 
 

@@ -13,6 +13,7 @@ from postmortems import search
 from postmortems.models import (
     ActionDuePolicy,
     ActionItem,
+    AlertReceipt,
     Attachment,
     AuditEvent,
     Comment,
@@ -21,6 +22,7 @@ from postmortems.models import (
     FixUse,
     GlossaryEntry,
     Incident,
+    IntakePolicy,
     Invitation,
     Notification,
     Participant,
@@ -32,6 +34,7 @@ from postmortems.models import (
     Revision,
     SectionText,
     Service,
+    SigningKey,
     SuggestionOpening,
     SuggestionRun,
     SuggestionVerdict,
@@ -50,6 +53,9 @@ from tests.factory import NOON
 
 # They belong to the whole site and to no document.
 OF_THE_SITE = {
+    AlertReceipt,
+    IntakePolicy,
+    SigningKey,
     User,
     Team,
     GlossaryEntry,

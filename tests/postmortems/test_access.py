@@ -214,6 +214,15 @@ def test_an_outcome_is_hidden_with_its_incident_and_with_its_fix(readers: dict[s
     assert seen_by(factory.fix_use(hidden_fix, factory.incident()), readers) == ONLY_ADMIN
 
 
+def test_an_alert_is_seen_where_its_incident_is_and_without_one_by_administrators(readers: dict[str, Any]) -> None:
+    account = readers["alice"]
+
+    assert seen_by(factory.alert(account, factory.incident()), readers) == EVERYONE
+    secret = restricted_incident(readers["bob"])
+    assert seen_by(factory.alert(account, secret, series="b"), readers) == {"bob", "admin"}
+    assert seen_by(factory.alert(account, series="c"), readers) == ONLY_ADMIN
+
+
 def test_a_track_record_counts_only_incidents_the_reader_may_see(readers: dict[str, Any]) -> None:
     fix = factory.fix()
     factory.fix_use(fix, factory.incident(), "worked")

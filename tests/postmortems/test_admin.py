@@ -18,6 +18,8 @@ from kb.search.models import IndexChange
 from postmortems.models import (
     ActionDuePolicy,
     ActionItem,
+    Alert,
+    AlertReceipt,
     ApiToken,
     Attachment,
     AuditEvent,
@@ -28,6 +30,7 @@ from postmortems.models import (
     GlossaryEntry,
     ImportedFile,
     Incident,
+    IntakePolicy,
     Invitation,
     Notification,
     Participant,
@@ -41,6 +44,7 @@ from postmortems.models import (
     SavedFilter,
     SectionText,
     Service,
+    SigningKey,
     SuggestionOpening,
     SuggestionRun,
     SuggestionVerdict,
@@ -57,10 +61,11 @@ from postmortems.models import (
 from tests import factory
 
 MODELS = [model for model in admin.site._registry if model._meta.app_label == "postmortems"]
-READ_ONLY = {ImportedFile, SuggestionRun, SuggestionOpening, SuggestionVerdict}
+READ_ONLY = {Alert, ImportedFile, SuggestionRun, SuggestionOpening, SuggestionVerdict}
 
 # What is written once and for good, or is one person's own, is not repaired by hand.
 NOT_HERE = {
+    AlertReceipt,
     ApiToken,
     Attachment,
     AuditEvent,
@@ -162,6 +167,9 @@ def rows(alice: User, team: Team) -> dict[type[models.Model], Any]:
         PostmortemPolicy: PostmortemPolicy.objects.create(severity="sev1", kind="exercise", is_required=False),
         ActionDuePolicy: ActionDuePolicy.objects.get(severity="sev1", priority="high"),
         Tracker: Tracker.objects.create(name="Desk", shape="key", url_template="https://desk.example/{ticket}"),
+        Alert: factory.alert(program := factory.user("pager", is_integration=True), incident),
+        IntakePolicy: IntakePolicy.objects.get(position=10),
+        SigningKey: SigningKey.objects.create(source="sentry", name="Theirs", account=program, sealed_secret="x"),
         SuggestionRun: (run := suggestion_run(incident, alice)),
         SuggestionOpening: SuggestionOpening.objects.record(run=run, key=fix.search_key, at=factory.NOON),
         SuggestionVerdict: factory.verdict(incident, postmortem),
@@ -383,3 +391,39 @@ def test_what_was_suggested_to_whom_is_for_administrators(root: Client, rows: di
 
 def shown(client: Client, name: str) -> int:
     return int(client.get(reverse(f"admin:postmortems_{name}_changelist")).context["cl"].result_count)
+
+
+# --- secrets of vendors ---
+
+
+def test_the_secret_of_a_signing_key_goes_in_and_never_comes_out(root: Client) -> None:
+    program = factory.user("pager", is_integration=True)
+    form = {"source": "pagerduty", "name": "Theirs", "account": program.pk, "secret": "s3cr3t of theirs"}
+
+    root.post(reverse("admin:postmortems_signingkey_add"), form)
+
+    key = SigningKey.objects.get()
+    assert key.secret == "s3cr3t of theirs"
+    page = root.get(address(key, "change")).text
+    assert "s3cr3t" not in page and key.sealed_secret not in page
+    save(root, key, name="Ours", secret="")
+    assert SigningKey.objects.get().secret == "s3cr3t of theirs"
+
+
+@pytest.mark.parametrize("missing", ["secret", "account"])
+def test_a_signing_key_without_secret_or_account_is_told_so(root: Client, missing: str) -> None:
+    program = factory.user("pager", is_integration=True)
+    form = {"source": "pagerduty", "name": "Theirs", "account": program.pk, "secret": "s3cr3t of theirs", missing: ""}
+
+    answer = root.post(reverse("admin:postmortems_signingkey_add"), form)
+
+    assert answer.context["adminform"].form.errors[missing]
+    assert not SigningKey.objects.exists()
+
+
+def test_the_key_of_slack_needs_no_account(root: Client) -> None:
+    root.post(
+        reverse("admin:postmortems_signingkey_add"), {"source": "slack", "name": "Ours", "secret": "s3cr3t of theirs"}
+    )
+
+    assert SigningKey.objects.get().account is None

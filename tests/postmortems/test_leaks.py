@@ -123,6 +123,7 @@ FILLED_WITH: dict[str, Any] = {
     "number": lambda names, route: [1, 2],
     "section": lambda names, route: [KEYS[0]],
     "key": lambda names, route: [KEYS[0]],
+    "source": lambda names, route: ["alertmanager", "nowhere"],
     "provider_id": lambda names, route: ["sso"],
     "object_id": lambda names, route: names.hidden_pks[:2],
     "content_type_id": lambda names, route: [1],

@@ -17,6 +17,8 @@ from postmortems import sections
 from postmortems.models import (
     ActionDuePolicy,
     ActionItem,
+    Alert,
+    AlertReceipt,
     ApiToken,
     Comment,
     Comparison,
@@ -24,6 +26,7 @@ from postmortems.models import (
     FixUse,
     GlossaryEntry,
     Incident,
+    IntakePolicy,
     Invitation,
     Participant,
     Postmortem,
@@ -37,6 +40,7 @@ from postmortems.models import (
     SectionText,
     Service,
     Severity,
+    SigningKey,
     SuggestionOpening,
     SuggestionVerdict,
     Tag,
@@ -81,6 +85,12 @@ FORBIDDEN: dict[str, tuple[Row, dict[str, Any]]] = {
     "action_item_has_a_home": (lambda: factory.action_item(incident=factory.incident()), {"incident": None}),
     "wont_do_has_a_reason": (lambda: factory.action_item(incident=factory.incident()), {"state": "wont_do"}),
     "verified_has_evidence": (lambda: factory.action_item(incident=factory.incident()), {"state": "verified"}),
+    "alert_state_is_known": (lambda: alert(), {"state": "quiet"}),
+    "alert_ends_after_it_starts": (lambda: alert(), {"ended_at": NOON - timedelta(seconds=1)}),
+    "intake_action_is_known": (lambda: IntakePolicy.objects.create(), {"action": "shout"}),
+    "intake_visibility_is_known": (lambda: IntakePolicy.objects.create(), {"visibility": "dim"}),
+    "signing_key_has_a_secret": (lambda: signing_key(), {"sealed_secret": ""}),
+    "signing_key_has_an_account": (lambda: signing_key(), {"account": None}),
     "token_has_a_name": (lambda: token(), {"name": ""}),
     "action_item_state_is_known": (lambda: factory.action_item(incident=factory.incident()), {"state": "maybe"}),
     "due_policy_leaves_a_day": (lambda: ActionDuePolicy.objects.get(severity="sev1", priority="high"), {"days": 0}),
@@ -115,6 +125,14 @@ def tracker() -> Tracker:
 
 def saved_filter() -> SavedFilter:
     return SavedFilter.objects.create(owner=factory.user("dora"), name="Late", query="due=late", created_at=NOON)
+
+
+def alert() -> Alert:
+    return factory.alert(factory.user("tom"))
+
+
+def signing_key() -> SigningKey:
+    return SigningKey.objects.create(source="pagerduty", name="x", account=factory.user("tom"), sealed_secret="x")
 
 
 def entry(**home: Any) -> TimelineEntry:
@@ -211,6 +229,14 @@ DOUBLE: dict[str, Callable[[], list[models.Model]]] = {
     ),
     "one_watch_per_service": lambda: two(
         Watch, user=factory.user("dora"), since=NOON, service=factory.service("Checkout")
+    ),
+    "one_alert_per_start": lambda: two(
+        Alert,
+        **{"account": factory.user("dora"), "source": "generic", "series": "disk", "started_at": NOON},
+        **{"state": "firing", "last_event_at": NOON, "first_seen_at": NOON, "last_seen_at": NOON},
+    ),
+    "one_receipt_per_delivery": lambda: two(
+        AlertReceipt, account=factory.user("dora"), source="generic", event_id="7", at=NOON
     ),
     "one_incident_per_dedup_key": lambda: two(Incident, title="x", started_at=NOON, source="pager", dedup_key="7"),
 }

@@ -1,0 +1,73 @@
+"""Where alerts come in: the size is checked, then who sends, then what; the rest is the workflow's."""
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.decorators import login_not_required
+from django.db import transaction
+from django.http import Http404, HttpRequest, JsonResponse
+from django.utils import timezone
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_POST
+
+from postmortems import intake
+from postmortems.api.doors import TooBig, body_of, problem, refused
+from postmortems.models import Incident
+from postmortems.workflows import credentials, receiving
+from postmortems.workflows.credentials import Sender
+from postmortems.workflows.receiving import Received
+
+logger = logging.getLogger(__name__)
+
+
+@csrf_exempt
+@login_not_required
+@require_POST
+@transaction.non_atomic_requests
+def intake_receive(request: HttpRequest, source: str) -> JsonResponse:
+    """A delivery of alerts: 200 with what became of each; 400, 401, 404 or 413 with the reason, and nothing written."""
+    if source not in intake.SOURCES:
+        raise Http404(f"No source {source}.")
+    try:
+        body = body_of(request, limit=intake.MAX_BYTES)
+    except TooBig as refusal:
+        return problem(413, str(refusal))
+    now = timezone.now()
+    sender = credentials.sender_of(source, request.headers, body, at=now)
+    if sender is None:
+        return refused("Send a token with the scope ingest, or sign with a key that is known here.")
+    try:
+        reports = intake.parse(source, request.headers, body)
+    except intake.Malformed as refusal:
+        return problem(400, str(refusal))
+    received = receiving.receive(source, reports, account=sender.account, at=now)
+    receiving.suggest_for(received, account=sender.account, at=now)
+    return JsonResponse({**_answer(received, sender), **_suggestion(request, received, sender)})
+
+
+def _answer(received: Sequence[Received], sender: Sender) -> dict[str, Any]:
+    incidents = {each.incident.pk for each in received if each.incident}
+    shown = set(Incident.objects.visible_to(sender.account).filter(pk__in=incidents).values_list("pk", flat=True))
+    return {"received": len(received), "alerts": [_told(each, shown) for each in received]}
+
+
+def _told(each: Received, shown: set[int]) -> dict[str, Any]:
+    incident = each.incident if each.incident and each.incident.pk in shown else None
+    return {
+        "dedup_key": each.report.series,
+        "did": each.did,
+        "incident": incident and incident.ref,
+        "url": incident and settings.SITE_URL + incident.get_absolute_url(),
+    }
+
+
+def _suggestion(request: HttpRequest, received: Sequence[Received], sender: Sender) -> dict[str, Any]:
+    """The best suggestion for the first incident: where a rule says so, or `?suggest=1` and the token may read."""
+    asked = request.GET.get("suggest") == "1" and sender.may_read
+    about = next((each.incident for each in received if each.incident and (asked or each.policy.replies)), None)
+    if about is None:
+        return {}
+    found = receiving.suggest(about, account=sender.account, at=timezone.now())
+    return {"suggestion": found.results[0].as_json() if found.results else None}
