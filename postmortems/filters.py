@@ -19,11 +19,13 @@ from postmortems.models import (
     Service,
     Severity,
     Tag,
+    Team,
 )
 from postmortems.models.audit import key_of
 from postmortems.models.fix import Freshness
 
 SOON = timedelta(days=7)
+AGES = (30, 90, 180, 365)  # days
 
 
 class DayInput(forms.DateInput):
@@ -36,8 +38,10 @@ def choice(label: str, choices: Any, **kwargs: Any) -> Any:
     return django_filters.ChoiceFilter(label=label, choices=choices, empty_label="All", **kwargs)
 
 
-def one_of(label: str, rows: Any) -> Any:
-    return django_filters.ModelChoiceFilter(label=label, queryset=rows, to_field_name="slug", empty_label="All")
+def one_of(label: str, rows: Any, **kwargs: Any) -> Any:
+    return django_filters.ModelChoiceFilter(
+        label=label, queryset=rows, to_field_name="slug", empty_label="All", **kwargs
+    )
 
 
 class IncidentFilter(django_filters.FilterSet):
@@ -80,13 +84,26 @@ class ProblemFilter(django_filters.FilterSet):
     cause_category = choice("Cause", CauseCategory.choices)
 
 
+def _teams() -> list[tuple[str, str]]:
+    return [("mine", "My teams"), *Team.objects.values_list("slug", "name")]
+
+
 class ActionItemFilter(django_filters.FilterSet):
-    """By state, date, kind and owner."""
+    """By state, date, team, service, severity, kind, priority, age and owner. The same for list, board and feeds.
+
+    `request` needs no more than its `user`: whose items are "mine".
+    """
 
     state = choice("State", [("unfinished", "Not finished"), *ActionItem.State.choices], method="by_state")
     due = choice("Due", [("late", "Late"), ("soon", "Within a week"), ("none", "No date")], method="by_due")
+    team = choice("Team", _teams, method="by_team")
+    services = one_of("Service", Service.objects.listed(), method="by_service")
+    severity = choice("Severity", Severity.choices, method="by_severity")
     kind = choice("Kind", ActionItem.Kind.choices)
-    mine = django_filters.BooleanFilter(label="Only mine", method="by_owner", widget=forms.CheckboxInput)
+    priority = choice("Priority", ActionItem.Priority.choices)
+    age = choice("Promised", [(str(days), f"Over {days} days ago") for days in AGES], method="by_age")
+    owner = choice("Owner", [("nobody", "Nobody yet"), ("name", "A name without account")], method="by_owner")
+    mine = django_filters.BooleanFilter(label="Only mine", method="by_reader", widget=forms.CheckboxInput)
 
     def by_state(self, rows: Any, name: str, value: str) -> Any:
         return rows.unfinished() if value == "unfinished" else rows.filter(state=value)
@@ -99,7 +116,23 @@ class ActionItemFilter(django_filters.FilterSet):
             return rows.unfinished().filter(due_on__range=(today, today + SOON))
         return rows.filter(due_on=None)
 
-    def by_owner(self, rows: Any, name: str, value: bool) -> Any:
+    def by_team(self, rows: Any, name: str, value: str) -> Any:
+        teams = Team.objects.with_member(self.request.user) if value == "mine" else Team.objects.filter(slug=value)
+        return rows.of_teams(*teams)
+
+    def by_service(self, rows: Any, name: str, value: Service) -> Any:
+        return rows.of_service(value)
+
+    def by_severity(self, rows: Any, name: str, value: str) -> Any:
+        return rows.of_severity(value)
+
+    def by_age(self, rows: Any, name: str, value: str) -> Any:
+        return rows.filter(created_at__lt=timezone.now() - timedelta(days=int(value)))
+
+    def by_owner(self, rows: Any, name: str, value: str) -> Any:
+        return rows.owned_by_a_name() if value == "name" else rows.filter(owner=None, owner_text="")
+
+    def by_reader(self, rows: Any, name: str, value: bool) -> Any:
         return rows.owned_by(self.request.user) if value else rows
 
 

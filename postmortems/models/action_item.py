@@ -6,6 +6,7 @@ from typing import Any, Self
 from django.conf import settings
 from django.db import models
 from django.db.models import Exists, F, Q, QuerySet, Value
+from django.db.models.functions import Coalesce, Greatest
 from django.urls import reverse
 from django.utils import timezone
 
@@ -86,6 +87,11 @@ class ActionItemQuerySet(models.QuerySet["ActionItem"]):
     def named(self, owner_text: str) -> Self:
         """Owned by nobody but this name, whatever its case."""
         return self.owned_by_a_name().filter(owner_text__iexact=owner_text.strip())
+
+    def latest_first(self) -> Self:
+        """Of what is finished: what ended last."""
+        ended = Greatest(*(Coalesce(name, "created_at") for name in ("done_at", "verified_at", "declined_at")))
+        return self.order_by(ended.desc(), "-pk")
 
     def soonest_first(self) -> Self:
         return self.order_by(models.F("due_on").asc(nulls_last=True), "pk")

@@ -6,9 +6,9 @@ from django.db.models import QuerySet
 from django.http import Http404
 from django.shortcuts import get_object_or_404
 
-from postmortems.models import Fix, Incident, Postmortem, Problem
+from postmortems.models import ActionItem, Fix, Incident, Postmortem, Problem
 
-Row = TypeVar("Row", Incident, Postmortem, Fix, Problem)
+Row = TypeVar("Row", Incident, Postmortem, Fix, Problem, ActionItem)
 
 
 def by_ref(rows: QuerySet[Row], ref: str) -> Row:

@@ -19,7 +19,7 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils import timezone
 
-from postmortems.models import Fix, Incident, Postmortem, Problem, Service, Team, User
+from postmortems.models import ActionItem, Fix, Incident, Postmortem, Problem, Service, Team, User
 from postmortems.sections import KEYS
 from tests import factory
 from tests.postmortems.canaries import TOKEN, Secret, in_order, word
@@ -64,7 +64,7 @@ class Site:
         self.postmortem = factory.postmortem(TROUBLE, sections=sections, services=("Checkout",), owner=author)
         self.fix = factory.fix(postmortem=self.postmortem, steps=TROUBLE, services=("Checkout",))
         factory.fix_use(self.fix, self.incident)
-        factory.action_item(postmortem=self.postmortem, owner=author)
+        self.item = factory.action_item(postmortem=self.postmortem, owner=author)
         author_of_more = {"services": ("Edge",), "owner": author}
         for number, trouble in enumerate(MORE * 3):  # many: so that one more or less moves no line between two answers
             sections = {"summary": f"{trouble} {number}", "what_fixed_it": f"Undid it {number}."}
@@ -90,6 +90,9 @@ def site(learn: Learn, monkeypatch: pytest.MonkeyPatch) -> Site:
 # --- every address ---
 
 
+PLACES = {"incidents": "INC", "postmortems": "PM", "fixes": "FIX", "problems": "PRB", "actions": "ACT"}
+
+
 class Names(NamedTuple):
     """What the restricted rows are called, and what open ones are."""
 
@@ -100,13 +103,13 @@ class Names(NamedTuple):
     @classmethod
     def of(cls, site: Site, secret: Secret) -> Names:
         return cls(
-            {row.ref_prefix: row.ref for row in (*secret.documents(), secret.one(Problem))},
-            {row.ref_prefix: row.ref for row in (*site.opened.values(), site.problem)},
+            {row.ref_prefix: row.ref for row in (*secret.documents(), secret.one(Problem), secret.one(ActionItem))},
+            {row.ref_prefix: row.ref for row in (*site.opened.values(), site.problem, site.item)},
             tuple(sorted({row.pk for rows in secret.rows.values() for row in rows})),
         )
 
     def refs(self, route: str) -> list[str]:
-        place = {"incidents": "INC", "postmortems": "PM", "fixes": "FIX", "problems": "PRB"}.get(route.split("/")[0])
+        place = PLACES.get(route.split("/")[0])
         prefixes = [place] if place else ["INC", "PM", "FIX"]
         return [names[prefix] for prefix in prefixes for names in (self.hidden, self.shown)]
 
@@ -120,6 +123,7 @@ FILLED_WITH: dict[str, Any] = {
     "run": lambda names, route: names.hidden_pks[:2],
     "token": lambda names, route: [TOKEN],
     "signed": lambda names, route: ["made-up"],
+    "secret": lambda names, route: ["kb_made-up"],
     "number": lambda names, route: [1, 2],
     "section": lambda names, route: [KEYS[0]],
     "key": lambda names, route: [KEYS[0]],
@@ -274,7 +278,7 @@ class Reader:
         text = re.sub(r'(csrfmiddlewaretoken" value=|X-CSRFToken&quot;: |X-CSRFToken": )"[^"]+"', r"\1TOKEN", text)
         text = re.sub(r'comment-\d+|comments/\d+/|name="reply_to" value="\d+"', "COMMENT", text)
         text = re.sub(r"/suggestions/\d+/", "/suggestions/RUN/", text)
-        text = re.sub(r"\b(INC|PM|FIX|PRB)-(\d+)", lambda m: m[0] if int(m[2]) <= newer else f"{m[1]}-NEW", text)
+        text = re.sub(r"\b(INC|PM|FIX|PRB|ACT)-(\d+)", lambda m: m[0] if int(m[2]) <= newer else f"{m[1]}-NEW", text)
         text = re.sub(r'"(score|weight|took_ms|value)": ?-?[\d.e-]+', r'"\1": 0', text)
         text = re.sub(r'<details class="[^"]*score.*?</details>', "SCORE", text, flags=re.DOTALL)
         text = re.sub(r"It is [^.]*\.", "IT IS", text)  # the template tag reads a clock of its own

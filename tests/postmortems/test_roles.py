@@ -10,7 +10,7 @@ from uuid import uuid4
 import pytest
 from django.test import Client
 
-from postmortems.models import Fix, GlossaryEntry, Incident, Postmortem, ReviewRequest, Revision, User
+from postmortems.models import ActionItem, Fix, GlossaryEntry, Incident, Postmortem, ReviewRequest, Revision, User
 from postmortems.models.revision import content_of
 from postmortems.roles import ABILITIES, BY_KEY, Role
 from tests import factory
@@ -32,6 +32,8 @@ class Stage:
         self.in_review = self.in_state("in_review", owner=self.of_others.owner)
         self.in_review.members.add(who)
         ReviewRequest.objects.create(postmortem=self.in_review, reviewer=who, requested_at=factory.NOON)
+        self.item: ActionItem = factory.action_item(postmortem=self.postmortem, owner_text="Bob S.")
+        self.done: ActionItem = factory.action_item(postmortem=self.postmortem, state="done")
         self.glossary_entry: GlossaryEntry = GlossaryEntry.objects.create(terms="pager\nbeeper")
 
     def in_state(self, status: str, **details: Any) -> Postmortem:
@@ -50,6 +52,8 @@ TITLE = {"title": "Checkout answers 503", "severity": "sev3", "kind": "service",
 DECLARED = {**TITLE, "started_at": "2026-03-01T12:00"}
 
 FIX = {"title": "Drain it", "kind": "mitigation", "steps": "Drain.", "confirm_every_months": "6"}
+
+ITEM = {"title": "Alert on slots", "done_when": "It fires.", "kind": "detect", "priority": "high"}
 
 # ability -> door -> a request that does it.
 REQUESTS: Mapping[str, Mapping[str, Request]] = {
@@ -102,6 +106,27 @@ REQUESTS: Mapping[str, Mapping[str, Request]] = {
         "change it": lambda on, by: by.post(f"/glossary/{on.glossary_entry.pk}/", {"terms": "k9s\nkanine"}),
         "remove it": lambda on, by: by.post(f"/glossary/{on.glossary_entry.pk}/remove/"),
     },
+    "follow_up": {
+        "a new one": lambda on, by: by.post(f"/actions/new/?postmortem={on.postmortem.ref}", ITEM),
+        "edit it": lambda on, by: by.post(on.at(on.item, "edit"), ITEM),
+        "start it": lambda on, by: by.post(on.at(on.item, "start")),
+        "take it": lambda on, by: by.post(on.at(on.item, "take")),
+        "hand it over": lambda on, by: by.post(on.at(on.item, "assign"), {"owner": "sam"}),
+        "say whose name it is": lambda on, by: by.post(on.at(on.item, "identify"), {"user": "sam"}),
+        "done": lambda on, by: by.post(on.at(on.item, "complete"), {"evidence": "A test."}),
+        "verify it": lambda on, by: by.post(on.at(on.done, "verify"), {"evidence": "A test."}),
+        "open it again": lambda on, by: by.post(on.at(on.done, "reopen"), {"reason": "It did not hold."}),
+        "another date": lambda on, by: by.post(
+            on.at(on.item, "reschedule"), {"reason": "Late.", "due_on": "2026-09-01"}
+        ),
+        "several at once": lambda on, by: by.post(
+            "/actions/change/", {"item": on.item.pk, "owner": "sam", "reason": "", "sure": "on"}
+        ),
+        "a list for everybody": lambda on, by: by.post(
+            "/actions/saved/", {"name": "Late", "query": "due=late", "is_shared": "on"}
+        ),
+    },
+    "decline": {"page": lambda on, by: by.post(on.at(on.item, "decline"), {"reason": "Too dear."})},
     "write": {
         "a new postmortem": lambda on, by: by.get("/postmortems/new/"),
         "one's own": lambda on, by: by.get(on.at(on.postmortem, "edit")),
