@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from typing import Any
 
 # Where the text of a piece went, if not into the section of that key.
 FIELD = "field"  # a field of the postmortem, a tag, a service, a team
@@ -83,3 +84,31 @@ class ParsedPostmortem:
     ended_at: datetime | None = None
     published_at: datetime | None = None
     pieces: tuple[Piece, ...] = ()
+
+
+@dataclass(frozen=True)
+class Document:
+    """One postmortem out of a file of another format, told in Markdown. `name`: within the file; "": it is the file."""
+
+    text: str
+    name: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Left:
+    """One entry of such a file that becomes nothing, and why. `is_fault`: something is wrong with it."""
+
+    reason: str
+    name: str = ""
+    line: int | None = None
+    is_fault: bool = False
+
+
+@dataclass(frozen=True)
+class FoundRecord:
+    """A record of our own export: see `record_file.py`."""
+
+    kind: str
+    record: dict[str, Any]
+    line: int | None = None

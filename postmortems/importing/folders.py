@@ -1,10 +1,12 @@
-"""Which files of a folder are postmortems to be read, by their names; and why the others are left out."""
+"""Which files of a folder or zip are postmortems to be read, by their names; and why the others are left out."""
 
 import os
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+
+from kb.archives import Archive, UnsafeArchive
 
 MARKDOWN = (".md", ".markdown", ".mdown", ".mkd", ".mdwn")
 _NEVER = re.compile(
@@ -12,6 +14,9 @@ _NEVER = re.compile(
     r"news|authors|codeowners|code[_-]of[_-]conduct|security|maintainers|(?:pull_request|issue)_template|_sidebar",
     re.IGNORECASE,
 )
+# Of other tools, and of our own export: see formats.py.
+COLLECTIONS = (".json", ".jsonl", ".ndjson", ".csv", ".html", ".htm")
+_ATTACHED = re.compile(r"(?:\A|/)files/[0-9a-f]{8}-[0-9a-f-]{27}/")  # as our own export lays them out
 _TEMPLATE = re.compile(r"(?:\A|[\W_])templates?(?:[\W_]*v?\d*)\Z|\A_*templates?(?:[\W_]|\Z)", re.IGNORECASE)
 
 
@@ -28,6 +33,26 @@ class Found:
     is_named: bool = False
     is_sure: bool = True
     is_template: bool = False  # by its name: read only if it turns out to be filled in
+    archive: Archive | None = None  # that `member` is in; `path` is then the archive's
+    member: str = ""
+
+    @property
+    def name(self) -> str:
+        return PurePosixPath(self.member).name if self.member else self.path.name
+
+    @property
+    def ending(self) -> str:
+        return stem_and_ending(self.name)[1]
+
+    def beside(self, name: str) -> bytes:
+        """A file that it names, in its own folder or below. `KeyError`, `OSError`: there is none."""
+        if self.archive:
+            return self.archive.read((PurePosixPath(self.member).parent / name).as_posix())
+        folder = self.path.parent.resolve()
+        path = (folder / name).resolve()
+        if folder not in path.parents:
+            raise KeyError(name)
+        return path.read_bytes()
 
 
 @dataclass(frozen=True)
@@ -35,6 +60,7 @@ class LeftOut:
     label: str
     reason: str
     is_fault: bool = False  # something is wrong, not merely no postmortem
+    line: int | None = None
 
 
 def files_in(paths: Sequence[Path]) -> Iterator[Found | LeftOut]:
@@ -73,6 +99,8 @@ def _file(path: Path, label: str, seen: set[tuple[int, int]], is_named: bool = F
             yield LeftOut(label, "a broken link" if path.is_symlink() else "not a regular file", is_fault=is_named)
         elif not _is_new(path, seen):
             yield LeftOut(label, "the same file was read already")
+        elif is_named and path.suffix.lower() == ".zip":
+            yield from _members(path, label)
         elif is_named:
             yield Found(path, label, is_named=True)
         else:
@@ -81,10 +109,34 @@ def _file(path: Path, label: str, seen: set[tuple[int, int]], is_named: bool = F
         yield LeftOut(label, f"cannot be read: {error.strerror or error}", is_fault=True)
 
 
+def _members(path: Path, label: str) -> Iterator[Found | LeftOut]:
+    """As if it had been unpacked into a folder of its name."""
+    try:
+        archive = Archive(path)
+    except UnsafeArchive as error:
+        yield LeftOut(label, str(error), is_fault=True)
+        return
+    folder = label[: -len(".zip")]
+    for member in archive.names:
+        if any(part.startswith(".") or part == "__MACOSX" for part in member.split("/")):
+            yield LeftOut(f"{folder}/{member}", "hidden")
+            continue
+        entry = _by_name(Path(PurePosixPath(member).name), f"{folder}/{member}")
+        if isinstance(entry, Found):
+            entry = replace(entry, path=path, archive=archive, member=member)
+        yield entry
+
+
 def _by_name(path: Path, label: str) -> Found | LeftOut:
     stem, ending = stem_and_ending(path.name)
+    if _ATTACHED.search(label):
+        return LeftOut(label, "an attachment")
     if _NEVER.fullmatch(stem):
         return LeftOut(label, "no postmortem, by its name")
+    if ending == ".zip":
+        return LeftOut(label, "an archive inside: name it itself")
+    if ending in COLLECTIONS:
+        return Found(path, label, is_sure=False)
     if ending not in (*MARKDOWN, ".txt", ""):
         return LeftOut(label, f"not a Markdown file ({ending})")
     in_templates = any(_TEMPLATE.search(part) for part in label.split("/")[1:-1])

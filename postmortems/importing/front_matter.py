@@ -17,8 +17,8 @@ from postmortems.importing.reading import Line, lines_of
 MAX_BLOCK = 100_000  # characters
 MAX_DEPTH = 6
 _KEY = re.compile(r"""["']?\w[\w .-]{0,60}["']?[ \t]*:(?:\s|$)""")
-_NO_TEXT = re.compile("[\0\ud800-\udfff]")  # by way of "\\0" and "\\ud800"; no database stores them
-_EMPTY = ("~", "null", "Null", "NULL")
+NO_TEXT = re.compile("[\0\ud800-\udfff]")  # by way of "\\0" and "\\ud800"; no database stores them
+EMPTY = ("~", "null", "Null", "NULL")
 
 
 @dataclass
@@ -105,7 +105,7 @@ class _Builder:
             raise Unreadable("front matter: anchors and aliases (& and *) are not allowed", line)
         if tag := getattr(event, "tag", None):
             raise Unreadable(f"front matter: tags ({tag}) are not allowed", line)
-        if isinstance(event, yaml.ScalarEvent) and _NO_TEXT.search(event.value):
+        if isinstance(event, yaml.ScalarEvent) and NO_TEXT.search(event.value):
             raise Unreadable("front matter: a character that is no text", line)
         if isinstance(event, yaml.CollectionStartEvent) and depth >= MAX_DEPTH:
             raise Unreadable(f"front matter: nested more than {MAX_DEPTH} deep", line)
@@ -136,7 +136,7 @@ class _Builder:
             self.starts.append((name, line))
             return name
         value = str(event.value).strip()
-        if value and not (event.implicit[0] and value in _EMPTY):
+        if value and not (event.implicit[0] and value in EMPTY):
             self.values[key].items.append(value)
         return key if depth > 1 else ""
 

@@ -10,8 +10,10 @@ from postmortems.importing.folders import Found, LeftOut, stem_and_ending
 from postmortems.importing.headings import known
 from postmortems.importing.metadata import field_of
 from postmortems.importing.outline import label_of
-from postmortems.importing.reading import Source, lines_of, read
+from postmortems.importing.reading import MAX_BYTES, Source, content_of, lines_of, source_of
+from postmortems.importing.record_file import is_record
 
+MAX_RECORD = 20_000_000  # of our own export, which may hold long texts
 # What templates hold where the text is to come.
 _PLACEHOLDER = re.compile(
     r"<[^<>\n]{1,200}>|\{\{[^{}\n]{0,200}\}\}|\[[^\[\]\n]{0,200}\](?!\()|\b(?:todo|tbd|tba|fixme|none|n/a)\b|"
@@ -30,7 +32,11 @@ class Loaded:
 def read_found(found: Found) -> Source | LeftOut:
     """Raises `Unreadable` for a file that should be a postmortem and cannot be read."""
     try:
-        source = read(found.path)
+        source = source_of(content_of(found, MAX_RECORD))
+        if is_record(source.text):
+            return source
+        if len(source.text) > MAX_BYTES:
+            raise Unreadable(f"larger than {MAX_BYTES // 1_000_000} MB: not a postmortem")
         if found.is_sure or looks_like_one(source.text):
             return source
         return LeftOut(found.label, "does not look like a postmortem")
@@ -42,7 +48,7 @@ def read_found(found: Found) -> Source | LeftOut:
 
 def parse_found(found: Found, source: Source) -> Loaded | LeftOut:
     """Raises `Unreadable`."""
-    parsed = markdown_file.parse(source.text, stem_and_ending(found.path.name)[0])
+    parsed = markdown_file.parse(source.text, stem_and_ending(found.name)[0])
     if not found.is_named:
         if found.is_template and len({entry.at for entry in parsed.timeline}) < 2 and not parsed.started_at:
             return LeftOut(found.label, "a template, by its name")

@@ -5,9 +5,10 @@ import hashlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
+from kb.archives import UnsafeArchive
 from postmortems.importing.base import Unreadable
+from postmortems.importing.folders import Found
 
 MAX_BYTES = 2_000_000  # the longest postmortem we know of has 60 KB; more is a log or an export of something else
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+\Z")
@@ -41,14 +42,23 @@ def lines_of(text: str, first: int = 1) -> Iterator[Line]:
         yield Line(raw.rstrip("\r\n"), raw, number)
 
 
-def read(path: Path) -> Source:
-    """The text of a file. Raises `Unreadable` with the reason."""
+def content_of(found: Found, most: int = MAX_BYTES) -> bytes:
+    """The bytes of a file, on disk or in an archive. Raises `Unreadable` with the reason."""
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise Unreadable(f"larger than {MAX_BYTES // 1_000_000} MB: not a postmortem")
-        content = path.read_bytes()
+        if not found.archive and found.path.stat().st_size > most:
+            raise Unreadable(f"larger than {most // 1_000_000} MB: not a postmortem")
+        content = found.archive.read(found.member) if found.archive else found.path.read_bytes()
     except OSError as error:
         raise Unreadable(f"cannot be read: {error.strerror or error}") from error
+    except UnsafeArchive as error:
+        raise Unreadable(str(error)) from error
+    if len(content) > most:
+        raise Unreadable(f"larger than {most // 1_000_000} MB: not a postmortem")
+    return content
+
+
+def source_of(content: bytes) -> Source:
+    """Its text. Raises `Unreadable`."""
     text, note = decode(content)
     return Source(text, hashlib.sha256(content).hexdigest(), note)
 

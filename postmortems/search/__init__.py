@@ -2,7 +2,7 @@
 
 from kb.search.base import SearchError
 from kb.search.upkeep import rebuild_in_background
-from postmortems.search.changes import changed, gone
+from postmortems.search.changes import CAUSES, changed, gone
 from postmortems.search.documents import SCHEMA, SOURCE, Item
 from postmortems.search.facets import FACETS, Facet, FacetValue
 from postmortems.search.finding import Result, Results, find
@@ -12,6 +12,7 @@ from postmortems.search.upkeep import prepare_index
 from postmortems.search.version import version
 
 __all__ = [
+    "CAUSES",
     "CHANNEL_NAMES",
     "FACETS",
     "SCHEMA",

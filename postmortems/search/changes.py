@@ -11,6 +11,7 @@ from kb.search import outbox
 from postmortems.models import Fix, Incident, Postmortem, Problem, Service, Tag, Team, User
 
 Cause = Postmortem | Incident | Fix | Service | Tag | Team | Problem | User
+CAUSES = (Postmortem, Incident, Fix, Service, Tag, Team, Problem, User)
 BATCH = 500
 
 

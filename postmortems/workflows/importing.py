@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +18,16 @@ from django.db import DatabaseError, transaction
 
 from kb.errors import DomainError
 from postmortems import search
-from postmortems.importing.base import Unreadable
+from postmortems.importing import record_file
+from postmortems.importing.base import FoundRecord, Unreadable
 from postmortems.importing.folders import Found, LeftOut, files_in
+from postmortems.importing.formats import Wanted, is_collection, items_of
 from postmortems.importing.loading import Loaded, parse_found, read_found
 from postmortems.importing.reading import Source
 from postmortems.models import ImportedFile, Postmortem
+from postmortems.workflows import restoring
 from postmortems.workflows.import_rows import Prepared, RowWriter, fingerprint_of, identity_of
+from postmortems.workflows.restoring import NotRestored, Restorable, Restorer
 
 # Written in one transaction, each file in a savepoint of its own: the index learns them together, which takes it
 # little longer than one, and other writers wait for two seconds at most.
@@ -82,13 +87,15 @@ class Report:
 
 @dataclass(frozen=True)
 class Options:
-    """`status`: of documents that do not say: published or draft. `force`: the file wins over edits made here."""
+    """`status`: of documents that do not say: published or draft. `force`: the file wins over edits made here.
+    `wanted`: the format, if it is not to be seen from the file, and which column of a table is what."""
 
     at: datetime
     owner: Any = None
     status: str = Postmortem.Status.PUBLISHED
     force: bool = False
     dry_run: bool = False
+    wanted: Wanted = field(default_factory=Wanted)
 
 
 def import_files(
@@ -98,10 +105,11 @@ def import_files(
     entries = list(files_in(paths))
     run = _Run(options, frozenset(entry.label for entry in entries))
     report = Report()
-    for batch in _batches(entries, BATCH):
+    items = run.load(entries)
+    while batch := list(islice(items, BATCH)):
         for outcome in run.batch(batch):
             report.outcomes.append(outcome)
-            on_progress(len(report.outcomes), len(entries), outcome)
+            on_progress(len(report.outcomes), max(len(entries), len(report.outcomes)), outcome)
     for path in paths:
         if path.is_dir() and not any(_is_below(entry, path) for entry in entries if isinstance(entry, Found)):
             report.outcomes.append(Outcome(str(path), SKIPPED, reason="no file in this folder can be imported"))
@@ -112,9 +120,7 @@ def _is_below(entry: Found, folder: Path) -> bool:
     return folder.resolve() in entry.path.parents
 
 
-def _batches(entries: Sequence[Found | LeftOut], size: int) -> Iterator[Sequence[Found | LeftOut]]:
-    for start in range(0, len(entries), size):
-        yield entries[start : start + size]
+Item = Prepared | Restorable | Outcome
 
 
 @dataclass(frozen=True)
@@ -128,44 +134,78 @@ class _Run:
         self.options = options
         self.labels = labels
         self.writer = RowWriter(options.at, options.owner, options.status)
+        self.restorer = Restorer(at=options.at, force=options.force)
+        self.restored: list[Any] = []
         self.taken: dict[str, _Taken] = {}
         # Where the bytes of earlier imports are from: asked for every file, and no column of an index.
         self.places: dict[str, dict[str, int]] = defaultdict(dict)
         for pk, path, content_hash in ImportedFile.objects.values_list("pk", "path", "content_hash"):
             self.places[content_hash][path] = pk
 
-    def batch(self, entries: Iterable[Found | LeftOut]) -> list[Outcome]:
-        # Read and rendered before the transaction begins: nobody waits for that.
-        loaded = [self._load(entry) for entry in entries]
+    def batch(self, items: Sequence[Item]) -> list[Outcome]:
         with transaction.atomic():
-            done = [item if isinstance(item, Outcome) else self._store(item) for item in loaded]
-            if touched := self.writer.take_touched():
+            done = [self._store(item) for item in items]
+            if touched := [*self.writer.take_touched(), *self.take_restored()]:
                 search.changed(*touched)
             search.gone(*self.writer.take_gone())
         return done
 
-    def _load(self, entry: Found | LeftOut) -> Prepared | Outcome:
-        if isinstance(entry, LeftOut):
-            return Outcome(entry.label, SKIPPED if entry.is_fault else IGNORED, reason=entry.reason)
-        try:
-            return self._read(entry)
-        except Unreadable as error:
-            return Outcome(entry.label, SKIPPED, reason=error.reason, line=error.line)
-        except Exception as error:
-            logger.exception("Reading %s for the import", entry.label)
-            return Outcome(entry.label, SKIPPED, reason=f"a defect of the import: {error!r}")
+    def take_restored(self) -> list[Any]:
+        restored, self.restored = self.restored, []
+        if restored:
+            restoring.count_on()
+        return [row for row in restored if isinstance(row, search.CAUSES)]
 
-    def _read(self, found: Found) -> Prepared | Outcome:
+    # --- read and rendered before the transaction begins: nobody waits for that ---
+
+    def load(self, entries: Iterable[Found | LeftOut]) -> Iterator[Item]:
+        for entry in entries:
+            if isinstance(entry, LeftOut):
+                yield _left_out(entry)
+                continue
+            try:
+                yield from self._read(entry)
+            except Unreadable as error:
+                yield Outcome(entry.label, SKIPPED, reason=error.reason, line=error.line)
+            except Exception as error:
+                logger.exception("Reading %s for the import", entry.label)
+                yield Outcome(entry.label, SKIPPED, reason=f"a defect of the import: {error!r}")
+
+    def _read(self, found: Found) -> Iterator[Item]:
+        if is_collection(found, self.options.wanted):
+            for item in items_of(found, self.options.wanted):
+                yield self._prepared(found, item)
+            return
         source = read_found(found)
         if isinstance(source, LeftOut):
-            return Outcome(source.label, IGNORED, reason=source.reason)
-        if known := self._as_it_was(found, source):
+            yield Outcome(source.label, IGNORED, reason=source.reason)
+        elif record_file.is_record(source.text):
+            kind, record = record_file.read(source.text)
+            yield self._record(found, FoundRecord(kind, record))
+        elif known := self._as_it_was(found, source):
             ref, title = known.postmortem.ref, known.postmortem.title
-            return Outcome(found.label, UNCHANGED, ref=ref, title=title, note=source.note)
-        loaded = parse_found(found, source)
-        if isinstance(loaded, LeftOut):
-            return Outcome(loaded.label, IGNORED, reason=loaded.reason)
-        return Prepared(loaded, {}, ()) if self.options.dry_run else Prepared.of(loaded)
+            yield Outcome(found.label, UNCHANGED, ref=ref, title=title, note=source.note)
+        else:
+            yield self._prepared(found, parse_found(found, source))
+
+    def _prepared(self, found: Found, item: Loaded | LeftOut | FoundRecord) -> Item:
+        if isinstance(item, LeftOut):
+            return _left_out(item)
+        if isinstance(item, FoundRecord):
+            return self._record(found, item)
+        return Prepared(item, {}, ()) if self.options.dry_run else Prepared.of(item)
+
+    def _record(self, found: Found, read: FoundRecord) -> Item:
+        given = Restorable(read.kind, read.record, found.label, read.line, found.beside)
+        try:
+            restoring.checked(given.kind, given.record)
+            seen = self.restorer.look(given)
+            if self.options.dry_run:
+                return _of_record(given, seen)
+            # Looked at again when those before it are written.
+            return given.rendered() if seen.state in (CREATED, UPDATED) else given
+        except NotRestored as refusal:
+            return _not_restored(given, refusal)
 
     def _as_it_was(self, found: Found, source: Source) -> ImportedFile | None:
         """The same bytes in the same place need not be parsed again."""
@@ -177,7 +217,25 @@ class _Run:
                 return None
         return known
 
-    def _store(self, prepared: Prepared) -> Outcome:
+    def _store(self, item: Item) -> Outcome:
+        if isinstance(item, Outcome):
+            return item
+        return self._restore(item) if isinstance(item, Restorable) else self._write(item)
+
+    def _restore(self, given: Restorable) -> Outcome:
+        try:
+            with transaction.atomic():
+                done = self.restorer.restore(given)
+        except NotRestored as refusal:
+            return _not_restored(given, refusal)
+        except (DomainError, DatabaseError, ValueError) as error:
+            logger.exception("Restoring %s", given.label)
+            return _not_restored(given, error)
+        self.restored.append(done.row)
+        self.writer.forget()
+        return _of_record(given, done)
+
+    def _write(self, prepared: Prepared) -> Outcome:
         label = prepared.loaded.found.label
         try:
             with transaction.atomic():
@@ -249,6 +307,20 @@ class _Run:
             reason=reason,
             note=loaded.source.note,
         )
+
+
+def _left_out(entry: LeftOut) -> Outcome:
+    return Outcome(entry.label, SKIPPED if entry.is_fault else IGNORED, reason=entry.reason, line=entry.line)
+
+
+def _of_record(given: Restorable, done: restoring.Restored) -> Outcome:
+    line = given.line if done.reason else None
+    return Outcome(given.label, done.state, given.ref, given.title, done.reason, line, done.note)
+
+
+def _not_restored(given: Restorable, refusal: Exception) -> Outcome:
+    reason = str(refusal) if isinstance(refusal, NotRestored) else f"cannot be stored: {refusal}"
+    return Outcome(given.label, SKIPPED, given.ref, given.title, reason, given.line)
 
 
 def _is_another(known: ImportedFile, loaded: Loaded) -> bool:

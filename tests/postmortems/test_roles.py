@@ -64,6 +64,7 @@ REQUESTS: Mapping[str, Mapping[str, Request]] = {
         "watch": lambda on, by: by.post(on.at(on.incident, "watch")),
         "watch services": lambda on, by: by.post("/notifications/services/"),
         "search": lambda on, by: by.get("/search/?q=pool"),
+        "export": lambda on, by: by.get("/export/records.jsonl"),
         "suggestions": lambda on, by: by.post("/incidents/suggestions/", {"title": "Checkout"}),
         "search, as a program": lambda on, by: by.get("/api/v1/search/?q=pool"),
     },

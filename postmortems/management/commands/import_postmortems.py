@@ -1,6 +1,8 @@
-"""manage.py import_postmortems PATH...: Markdown files and folders become postmortems. Safe to run twice."""
+"""manage.py import_postmortems PATH...: files, folders and zips become postmortems. Safe to run twice."""
 
+import csv
 import json
+import re
 from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
@@ -9,15 +11,19 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from postmortems import search
+from postmortems.importing.formats import NAMES, Wanted
 from postmortems.models import User
 from postmortems.workflows.importing import CONFLICT, IGNORED, SKIPPED, Options, Outcome, Report, import_files
 
 
 class Command(BaseCommand):
-    help = "Import Markdown postmortems, with front matter or without. Files that have not changed are left alone."
+    help = (
+        "Import postmortems: Markdown with front matter or without, our own exports, pages of Confluence, issues of "
+        "GitHub, GitLab and Jira, tables of incidents. What has not changed is left alone."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("paths", nargs="+", metavar="PATH", type=Path, help="a file, or a folder")
+        parser.add_argument("paths", nargs="+", metavar="PATH", type=Path, help="a file, a folder or a zip")
         parser.add_argument("--dry-run", action="store_true", help="say what would be done, and write nothing")
         parser.add_argument("--json", action="store_true", help="print one JSON object")
         parser.add_argument("--force", action="store_true", help="changed files win over edits that were made here")
@@ -25,6 +31,13 @@ class Command(BaseCommand):
             "--status", choices=["published", "draft"], default="published", help="of documents that do not say"
         )
         parser.add_argument("--owner", metavar="USERNAME", help="the owner of new postmortems")
+        parser.add_argument("--format", choices=NAMES, default="", help="if it is not to be seen from the file")
+        parser.add_argument(
+            "--map",
+            default="",
+            metavar='FIELD=COLUMN,FIELD="COLUMN"',
+            help='which column of a table of incidents is what: title=Summary,started_at="Start time"',
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         for path in options["paths"]:
@@ -36,6 +49,7 @@ class Command(BaseCommand):
             status=options["status"],
             force=options["force"],
             dry_run=options["dry_run"],
+            wanted=Wanted(options["format"], _mapping(options["map"])),
         )
         if not chosen.dry_run:
             self._prepare_index()
@@ -83,6 +97,19 @@ class Command(BaseCommand):
 def _printable(text: str) -> str:
     """Names of files and titles may hold anything, also what a terminal obeys."""
     return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
+
+
+def _mapping(text: str) -> dict[str, str]:
+    """`title=Summary,started_at="Start, local"`: as a line of CSV, so that a comma can stand in quotes."""
+    try:
+        pairs = [pair.partition("=") for pair in next(csv.reader([re.sub(r'(\w+)="', r'"\1=', text)], strict=True), [])]
+    except csv.Error as error:
+        raise CommandError(f"--map: {error}") from error
+    if wrong := [field for field, sign, column in pairs if not (field.strip() and sign and column.strip())]:
+        raise CommandError(
+            f'--map: {wrong[0]!r} names no column. For example --map title=Summary,started_at="Start time"'
+        )
+    return {field.strip(): column.strip() for field, _, column in pairs}
 
 
 def _owner(name: str | None) -> User | None:

@@ -7,9 +7,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from postmortems.importing.base import Unreadable
-from postmortems.importing.reading import MAX_BYTES, lines_of, read
+from postmortems.importing.folders import Found
+from postmortems.importing.reading import MAX_BYTES, Source, content_of, lines_of, source_of
 
 TEXT = "# Zürich was down\r\n\r\nIt rained \N{EN DASH} hard.\r\n"
+
+
+def read(file: Path) -> Source:
+    return source_of(content_of(Found(file, file.name)))
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])

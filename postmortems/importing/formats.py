@@ -1,0 +1,91 @@
+"""The formats that are read beside Markdown. A new one is a module with these three names, and a line here."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+from postmortems.importing import confluence, export_lines, incident_table, issues, jira_issues, jira_table
+from postmortems.importing.base import Document, FoundRecord, Left, Unreadable
+from postmortems.importing.folders import Found, LeftOut, stem_and_ending
+from postmortems.importing.loading import Loaded
+from postmortems.importing.markdown_file import parse
+from postmortems.importing.reading import content_of, decode, source_of
+
+MAX_BYTES = 100_000_000  # of a file of many
+
+
+class Format(Protocol):
+    """`recognises`: by the beginning of the text. `documents`: in the order of the file; raises `Unreadable` if the
+    file as a whole cannot be read."""
+
+    @property
+    def ENDINGS(self) -> tuple[str, ...]: ...
+
+    def recognises(self, text: str) -> bool: ...
+
+    def documents(
+        self, text: str, *, name: str, mapping: Mapping[str, str]
+    ) -> Iterable[Document | Left | FoundRecord]: ...
+
+
+FORMATS: Mapping[str, Format] = {
+    "export": export_lines,
+    "jira-json": jira_issues,
+    "issues": issues,
+    "jira-csv": jira_table,
+    "confluence": confluence,
+    "csv": incident_table,
+}
+MARKDOWN = "markdown"
+NAMES = (MARKDOWN, *FORMATS)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What was asked for: a format by name ("": as the file looks), and field -> column of a table of incidents."""
+
+    form: str = ""
+    mapping: Mapping[str, str] = field(default_factory=dict)
+
+
+def is_collection(found: Found, wanted: Wanted) -> bool:
+    """Whether it is read here, and not as Markdown."""
+    if wanted.form:
+        return wanted.form != MARKDOWN
+    return any(found.ending in form.ENDINGS for form in FORMATS.values())
+
+
+def items_of(found: Found, wanted: Wanted) -> Iterator[Loaded | LeftOut | FoundRecord]:
+    """What is in a file. Raises `Unreadable` if it should be read and cannot be."""
+    text, note = decode(content_of(found, MAX_BYTES))
+    form = _format_of(found, text, wanted)
+    if form is None:
+        if found.is_sure:
+            raise Unreadable("none of the formats that are read here; --format says which it is")
+        yield LeftOut(found.label, "does not look like a postmortem")
+        return
+    for item in form.documents(text, name=found.label, mapping=wanted.mapping):
+        yield _loaded(found, item, note) if isinstance(item, Document | Left) else item
+
+
+def _format_of(found: Found, text: str, wanted: Wanted) -> Format | None:
+    if wanted.form:
+        return FORMATS[wanted.form]
+    fitting = [form for form in FORMATS.values() if found.ending in form.ENDINGS]
+    known = next((form for form in fitting if form.recognises(text)), None)
+    # Any table and any page that was named itself is meant; in a folder they have to look like it.
+    return known or (
+        fitting[-1] if found.is_named and fitting and fitting[-1] in (confluence, incident_table) else None
+    )
+
+
+def _loaded(found: Found, item: Document | Left, note: str) -> Loaded | LeftOut:
+    label = f"{found.label}#{item.name}" if item.name else found.label
+    if isinstance(item, Left):
+        return LeftOut(label, item.reason, is_fault=item.is_fault, line=item.line)
+    try:
+        parsed = parse(item.text, item.name or stem_and_ending(found.name)[0])
+    except Unreadable as error:
+        return LeftOut(label, error.reason, is_fault=True)
+    source = replace(source_of(item.text.encode()), note="; ".join(part for part in (note, item.note) if part))
+    return Loaded(replace(found, label=label), source, parsed)

@@ -1,0 +1,117 @@
+"""A table of incidents as CSV: which column is what is said (`title=Summary`), or known by the column's name."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from postmortems import sections
+from postmortems.importing import told
+from postmortems.importing.base import Document, Left, Unreadable
+from postmortems.importing.headings import known
+from postmortems.importing.metadata import LABELS, field_of
+from postmortems.importing.table_file import Row, header_of, rows_of
+
+ENDINGS = (".csv",)
+# Field -> the label that front matter has it by.
+FACTS = {
+    **{name: name for name in LABELS},
+    **{"id": "uuid", "started_at": "start", "ended_at": "end", "resolved_at": "end", "occurred_on": "date"},
+    **{"service": "services", "owner": "authors", "reporter": "authors", "published_at": "published"},
+}
+_LABEL = {
+    **{name: name.replace("_", " ") for name in LABELS},
+    **{"start": "started at", "end": "ended at", "published": "published at"},
+}
+_ID = ("id", "key", "number", "incident id", "incident", "ref", "reference")
+
+
+@dataclass(frozen=True)
+class Columns:
+    """`facts` and `texts`: column -> field or section. `other`: columns that are kept as text."""
+
+    facts: Mapping[str, str]
+    texts: Mapping[str, str]
+    other: tuple[str, ...]
+
+    def told(self) -> str:
+        used = [f"{column} → {name}" for column, name in {**self.facts, **self.texts}.items()]
+        kept = f"; kept as text: {', '.join(self.other)}" if self.other else ""
+        return f"columns: {', '.join(used)}{kept}"
+
+
+def recognises(text: str) -> bool:
+    """A title, and two more columns that we know."""
+    columns = columns_of(header_of(text), {})
+    return "title" in columns.facts.values() and len({**columns.facts, **columns.texts}) >= 3
+
+
+def columns_of(header: list[str], mapping: Mapping[str, str]) -> Columns:
+    """Raises `Unreadable` for a field that we do not have, or a column that the table does not have."""
+    facts: dict[str, str] = {}
+    texts: dict[str, str] = {}
+    for name, column in mapping.items():
+        if column not in header:
+            raise Unreadable(f"--map: there is no column {column!r}. There are: {', '.join(header)[:500]}", 1)
+        if name in FACTS:
+            facts[column] = FACTS[name]
+        elif name in sections.BY_KEY:
+            texts[column] = name
+        else:
+            some = ", ".join([*FACTS, *sections.KEYS])
+            raise Unreadable(f"--map: there is no field {name!r}. There are: {some}")
+    taken = {*facts.values(), *texts.values()}
+    for column in header:
+        if column in facts or column in texts or not column:
+            continue
+        if (fact := _fact_of(column)) and fact not in taken:
+            facts[column] = fact
+            taken.add(fact)
+        elif (section := known(column.replace("_", " "))) and section.key in sections.BY_KEY:
+            texts[column] = section.key
+    return Columns(facts, texts, tuple(c for c in dict.fromkeys(header) if c and c not in facts and c not in texts))
+
+
+def _fact_of(column: str) -> str:
+    name = " ".join(column.lower().replace("_", " ").split())
+    if name in ("summary", "subject", "headline", "short description"):
+        return "title"
+    return "uuid" if name in _ID else field_of(column)
+
+
+def documents(text: str, *, name: str, mapping: Mapping[str, str]) -> Iterator[Document | Left]:
+    columns = columns_of(header_of(text), mapping)
+    if "title" not in columns.facts.values():
+        raise Unreadable('which column is the title? For example --map title="Short text"', 1)
+    note = columns.told()
+    for row in rows_of(text):
+        if isinstance(row, Left):
+            yield row
+            continue
+        yield _read(row, columns, name, note)
+        note = ""  # said once
+
+
+def _read(row: Row, columns: Columns, name: str, note: str) -> Document | Left:
+    cells: dict[str, list[str]] = {}
+    for column, cell in zip(row.header, row.cells, strict=True):
+        if cell.strip():
+            cells.setdefault(column, []).append(cell.strip())
+    facts: dict[str, str] = {}
+    for column, fact in columns.facts.items():
+        if column in cells:
+            facts.setdefault(_LABEL[fact], ", ".join(cells[column]))
+    title = facts.get("title", "")
+    if not title:
+        return Left("a row without a title", f"line {row.line}", row.line, is_fault=True)
+    own = facts.pop("uuid", "")
+    facts["uuid"] = (
+        told.uuid_of("table", name, own) if own else told.uuid_of("table", title, facts.get("started at", ""))
+    )
+    parts = [
+        f"## {sections.BY_KEY[key].title}\n\n{cell}"
+        for column, key in columns.texts.items()
+        for cell in cells.get(column, ())
+    ]
+    rest = [f"- {column}: {' '.join(cell.split())}" for column in columns.other for cell in cells.get(column, ())]
+    if rest:
+        parts.append("\n".join([f"## {sections.BY_KEY['supporting'].title}", "", *rest]))
+    return Document(told.markdown(facts, "\n\n".join(parts), title), own or f"line {row.line}", note=note)

@@ -1,0 +1,99 @@
+"""Issues of GitHub and GitLab: the list that their APIs give, or `gh issue list --json ...`, or GitLab's JSON lines."""
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from postmortems.importing import told
+from postmortems.importing.base import Document, Left, Unreadable
+
+ENDINGS = (".json", ".ndjson", ".jsonl")
+
+
+def recognises(text: str) -> bool:
+    try:
+        first = next(_entries(text), None)
+    except Unreadable:
+        return False
+    return isinstance(first, dict) and bool({"number", "iid"} & first.keys()) and "title" in first
+
+
+def documents(text: str, *, name: str, mapping: Mapping[str, str]) -> Iterator[Document | Left]:
+    for at, issue in enumerate(_entries(text), start=1):
+        number = str(issue.get("number") or issue.get("iid") or at) if isinstance(issue, dict) else str(at)
+        yield _read(issue, number, name) if isinstance(issue, dict) else Left("no issue", number, is_fault=True)
+
+
+def _entries(text: str) -> Iterator[Any]:
+    try:
+        whole = json.loads(text)
+    except RecursionError as error:
+        raise Unreadable("nested too deep") from error
+    except ValueError as error:
+        yield from _lines(text, error)
+        return
+    if isinstance(whole, dict):
+        whole = whole.get("items", [whole])  # a search
+    if not isinstance(whole, list):
+        raise Unreadable("expected a list of issues")
+    yield from whole
+
+
+def _lines(text: str, error: ValueError) -> Iterator[Any]:
+    for number, line in enumerate(text.split("\n"), start=1):
+        if not line.strip():
+            continue
+        try:
+            yield json.loads(line)
+        except (ValueError, RecursionError) as wrong:
+            raise Unreadable(f"no JSON: {error}", number) from wrong
+
+
+def _read(issue: Mapping[str, Any], number: str, name: str) -> Document | Left:
+    if issue.get("pull_request"):
+        return Left("a pull request, not an issue", number)
+    title = issue.get("title")
+    if not isinstance(title, str) or not title.strip():
+        return Left("an issue without a title", number, is_fault=True)
+    address = _first(issue, "html_url", "web_url", "url")
+    severity, services, tags = told.sorted_labels(map(_name, _listed(issue.get("labels"))))
+    facts = {
+        "title": title,
+        "uuid": told.uuid_of("issue", address or f"{name}#{number}"),
+        "url": address,
+        "severity": severity,
+        "services": services,
+        "tags": tags,
+        "status": "draft" if str(issue.get("state", "")).lower() in ("open", "opened") else "",
+        "authors": _name(issue.get("author") or issue.get("user")),
+        "started at": _first(issue, "created_at", "createdAt"),
+        "ended at": _first(issue, "closed_at", "closedAt"),
+    }
+    said = told.comments(
+        (
+            _name(each.get("author") or each.get("user")),
+            _first(each, "created_at", "createdAt"),
+            _first(each, "body", "note"),
+        )
+        for each in [*_listed(issue.get("comments")), *_listed(issue.get("notes"))]
+        if isinstance(each, dict) and not each.get("system")
+    )
+    body = _first(issue, "body", "description")
+    return Document(told.markdown(facts, f"{body}\n\n{said}", title), number)
+
+
+def _first(row: Mapping[str, Any], *keys: str) -> str:
+    return next((value for key in keys if isinstance(value := row.get(key), str)), "")
+
+
+def _listed(value: Any) -> list[Any]:
+    """Comments are a mere number in some answers; GraphQL lists have `nodes`."""
+    if isinstance(value, dict):
+        value = value.get("nodes")
+    return value if isinstance(value, list) else []
+
+
+def _name(row: Any) -> str:
+    if isinstance(row, str):
+        return row
+    return _first(row, "name", "login", "username", "title") if isinstance(row, dict) else ""
