@@ -9,6 +9,8 @@ from kb import views
 # By our own page: the admin's would ask for no second factor and count no failures.
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
 
+handler400, handler404, handler500 = "kb.api.bad_request", "kb.api.not_found", "kb.api.server_error"
+
 urlpatterns = [
     path("healthz", views.healthz, name="healthz"),
     path("readyz", views.readyz, name="readyz"),

@@ -1,11 +1,25 @@
-"""Addresses under /api/v1/."""
+"""Addresses under /api/v1/. Lists and rows come from the router, a step is `<resource>/<ref>/<step>/`."""
 
-from django.urls import path
+from django.urls import include, path
+from rest_framework.routers import SimpleRouter
 
-from postmortems.api import intake, views
+from postmortems.api import actions, catalogue, fixes, incidents, intake, postmortems, problems, views
+
+router = SimpleRouter(use_regex_path=False)
+router.register("incidents", incidents.Incidents, "api_incident")
+router.register("postmortems", postmortems.Postmortems, "api_postmortem")
+router.register("fixes", fixes.Fixes, "api_fix")
+router.register("problems", problems.Problems, "api_problem")
+router.register("actions", actions.ActionItems, "api_action")
+router.register("services", catalogue.Services, "api_service")
+router.register("teams", catalogue.Teams, "api_team")
+router.register("tags", catalogue.Tags, "api_tag")
 
 urlpatterns = [
     path("suggestions/", views.SuggestionsView.as_view(), name="api_suggestions"),
     path("search/", views.SearchView.as_view(), name="api_search"),
     path("intake/<slug:source>/", intake.intake_receive, name="intake_receive"),
+    path("sections/", catalogue.SectionsView.as_view(), name="api_sections"),
+    path("me/", catalogue.MeView.as_view(), name="api_me"),
+    path("", include(router.urls)),
 ]

@@ -2,15 +2,15 @@
 
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from postmortems import search, suggestions
+from postmortems.api.base import View
 from postmortems.api.serializers import ReportSerializer, SearchSerializer
 from postmortems.models import Scope
 from postmortems.search import FACETS
 
 
-class SuggestionsView(APIView):
+class SuggestionsView(View):
     """Earlier resolutions for what is known of an incident."""
 
     scope = Scope.READ  # it is posted because it is long, and changes nothing
@@ -23,7 +23,7 @@ class SuggestionsView(APIView):
         return Response(found.as_json(report), status=503 if found.degraded else 200)
 
 
-class SearchView(APIView):
+class SearchView(View):
     """What this user may see of what matches `q`; facet fields repeat for any-of: `?q=dns&service=edge&service=dns`."""
 
     def get(self, request: Request) -> Response:

@@ -14,6 +14,7 @@ from postmortems.models.incident import Environment, Incident, Kind, Severity
 from postmortems.models.indexed import Indexed
 from postmortems.models.intake import IntakePolicy, SigningKey
 from postmortems.models.invitation import Invitation
+from postmortems.models.kept_answer import KeptAnswer
 from postmortems.models.participant import Participant
 from postmortems.models.postmortem import ImportedFile, Postmortem, SectionText
 from postmortems.models.problem import CauseCategory, Problem
@@ -46,6 +47,7 @@ __all__ = [
     "Indexed",
     "IntakePolicy",
     "Invitation",
+    "KeptAnswer",
     "Kind",
     "Notification",
     "Participant",

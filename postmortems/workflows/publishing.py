@@ -110,6 +110,12 @@ def ask_about_lookalikes(postmortem: Postmortem, *, by: Any, at: datetime) -> in
     return sum(Comparison.objects.ask(postmortem, earlier, at=at) is not None for earlier in found)
 
 
+def look_again(postmortem: Postmortem, *, by: Any, at: datetime) -> int:
+    """Since it was published others may have been that look like it. How many more questions there are."""
+    require_editor(postmortem, by)
+    return ask_about_lookalikes(postmortem, by=by, at=at)
+
+
 @transaction.atomic
 def compare(
     comparison: Comparison, *, verdict: str, by: Any, at: datetime, title: str = "", how_to_tell: str = ""

@@ -15,18 +15,24 @@ from postmortems.workflows import auditing, reviewing, writing
 Moment = dict[str, str]
 
 
-def add(home: Incident | Postmortem, *, by: Any, now: datetime, **fields: Any) -> None:
+def add(home: Incident | Postmortem, *, by: Any, now: datetime, **fields: Any) -> TimelineEntry:
     """`fields`: at, kind, text, evidence_url."""
     if isinstance(home, Postmortem):
         _rewrite(home, lambda moments: [*moments, _moment(fields)], by=by, now=now, note="Timeline: one entry more.")
-        return
+        return _written(home, fields)
     require(by, "respond")
     with transaction.atomic():
-        TimelineEntry.objects.create(incident=home, by=by, **fields)
+        entry = TimelineEntry.objects.create(incident=home, by=by, **fields)
         _changed(home, "timeline.add", ("", fields["text"]), by=by, now=now)
+        return entry
 
 
-def change(entry: TimelineEntry, *, by: Any, now: datetime, **fields: Any) -> None:
+def _written(home: Postmortem, fields: Any) -> TimelineEntry:
+    """The row of a moment: a new revision makes new rows of what it changes."""
+    return home.timeline.filter(at=fields["at"], kind=fields["kind"], text=fields["text"]).order_by("-pk")[0]
+
+
+def change(entry: TimelineEntry, *, by: Any, now: datetime, **fields: Any) -> TimelineEntry:
     if entry.postmortem:
         before = moment_of(entry)
         _rewrite(
@@ -36,12 +42,13 @@ def change(entry: TimelineEntry, *, by: Any, now: datetime, **fields: Any) -> No
             now=now,
             note="Timeline: an entry put right.",
         )
-        return
+        return _written(entry.postmortem, fields)
     require(by, "respond")
     with transaction.atomic():
         said = entry.text
         entry.put_right(**fields)
         _changed(_incident_of(entry), "timeline.change", (said, entry.text), by=by, now=now)
+        return entry
 
 
 def remove(entry: TimelineEntry, *, by: Any, now: datetime) -> None:

@@ -40,17 +40,25 @@ class Saved:
 
 
 def save_revision(
-    postmortem: Postmortem, *, changes: Mapping[str, Any], base: int, by: Any, at: datetime, note: str = ""
+    postmortem: Postmortem,
+    *,
+    changes: Mapping[str, Any],
+    base: int,
+    by: Any,
+    at: datetime,
+    note: str = "",
+    exact: bool = False,
 ) -> Saved:
     """A new revision with these changes to revision `base`. What somebody else saved since is merged in.
 
-    `changes`: parts of a content (see `snapshots`), of `sections` those that were edited. Refuses with a `Conflict`.
+    `changes`: parts of a content (see `snapshots`), of `sections` those that were edited. Refuses with a `Conflict`;
+    `exact`: with a `NotNewest`, where `base` is not the newest any more.
     """
     reviewing.require_editor(postmortem, by)
     # Formatting may take seconds: not while everybody else's saves wait.
     html = {body: markdown.render(body) for body in changes.get("sections", {}).values()}
-    saved = _save(postmortem, changes, base, html, by=by, at=at, note=note)
-    if isinstance(saved, Conflict):
+    saved = _save(postmortem, changes, base, html, by=by, at=at, note=note, exact=exact)
+    if isinstance(saved, DomainError):
         raise saved
     return saved
 
@@ -65,9 +73,12 @@ def _save(
     by: Any,
     at: datetime,
     note: str,
-) -> Saved | Conflict:
+    exact: bool,
+) -> Saved | Conflict | NotNewest:
     # A conflict is returned, not raised: what was there has become a revision, for the next try to start from.
     now = _lock(postmortem, at=at)
+    if exact and postmortem.revision != max(base, 1):
+        return NotNewest(f"{postmortem.ref} is at revision {postmortem.revision} by now. Look at it first.")
     started_from = _content_of_revision(postmortem, base)
     merged = snapshots.merge(started_from, _with(started_from, changes), now)
     others = _others(postmortem, base, by) if merged.theirs else ""

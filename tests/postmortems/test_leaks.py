@@ -109,7 +109,7 @@ class Names(NamedTuple):
         )
 
     def refs(self, route: str) -> list[str]:
-        place = PLACES.get(route.split("/")[0])
+        place = next((PLACES[part] for part in route.split("/") if part in PLACES), None)
         prefixes = [place] if place else ["INC", "PM", "FIX"]
         return [names[prefix] for prefix in prefixes for names in (self.hidden, self.shown)]
 
@@ -122,6 +122,9 @@ FILLED_WITH: dict[str, Any] = {
     "id": lambda names, route: [1],
     "run": lambda names, route: names.hidden_pks[:2],
     "token": lambda names, route: [TOKEN],
+    "entry": lambda names, route: names.hidden_pks[:2],
+    "comment": lambda names, route: names.hidden_pks[:1],
+    "comparison": lambda names, route: names.hidden_pks[:1],
     "signed": lambda names, route: ["made-up"],
     "secret": lambda names, route: ["kb_made-up"],
     "number": lambda names, route: [1, 2],

@@ -28,6 +28,7 @@ from postmortems.models import (
     Incident,
     IntakePolicy,
     Invitation,
+    KeptAnswer,
     Participant,
     Postmortem,
     PostmortemPolicy,
@@ -175,6 +176,7 @@ DOUBLE: dict[str, Callable[[], list[models.Model]]] = {
     "one_saved_filter_per_owner_and_name": lambda: two(
         SavedFilter, owner=factory.user("dora"), name="Late", query="due=late", created_at=NOON
     ),
+    "one_answer_per_account_and_key": lambda: two(KeptAnswer, user=factory.user("dora"), key="k", at=NOON),
     "one_text_per_section": lambda: two(SectionText, postmortem=factory.postmortem(), key="summary"),
     "one_outcome_per_fix_and_incident": lambda: two(
         FixUse, fix=factory.fix(), incident=factory.incident(), outcome="worked", at=NOON

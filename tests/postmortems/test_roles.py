@@ -48,6 +48,20 @@ class Stage:
 
 Request = Callable[[Stage, Client], Any]
 
+
+def api(by: Client, row: Any, step: str = "", **body: Any) -> Any:
+    """The same by program: PATCH for what is written of it, POST for a step."""
+    place = {"INC": "incidents", "PM": "postmortems", "FIX": "fixes", "PRB": "problems", "ACT": "actions"}
+    address = f"/api/v1/{place[row.ref_prefix]}/{row.ref}/"
+    if step:
+        return by.post(f"{address}{step}/", body, content_type="application/json")
+    return by.patch(address, body, content_type="application/json")
+
+
+def api_new(by: Client, place: str, **body: Any) -> Any:
+    return by.post(f"/api/v1/{place}/", body, content_type="application/json")
+
+
 TITLE = {"title": "Checkout answers 503", "severity": "sev3", "kind": "service", "environment": "production"}
 DECLARED = {**TITLE, "started_at": "2026-03-01T12:00"}
 
@@ -67,10 +81,22 @@ REQUESTS: Mapping[str, Mapping[str, Request]] = {
         "export": lambda on, by: by.get("/export/records.jsonl"),
         "suggestions": lambda on, by: by.post("/incidents/suggestions/", {"title": "Checkout"}),
         "search, as a program": lambda on, by: by.get("/api/v1/search/?q=pool"),
+        "watch, as a program": lambda on, by: api(by, on.incident, "watch"),
+        "who am I": lambda on, by: by.get("/api/v1/me/"),
     },
-    "declare": {"page": lambda on, by: by.post("/incidents/new/", DECLARED)},
+    "declare": {
+        "page": lambda on, by: by.post("/incidents/new/", DECLARED),
+        "as a program": lambda on, by: api_new(by, "incidents", title="Slow"),
+    },
     "respond": {
         "edit": lambda on, by: by.get(on.at(on.incident, "edit")),
+        "edit, as a program": lambda on, by: api(by, on.incident, title="Slow"),
+        **{
+            f"{step}, as a program": lambda on, by, step=step: api(by, on.incident, step, reason="x")  # type: ignore[misc]
+            for step in ("acknowledge", "mitigate", "resolve", "cancel", "take-command", "join", "times")
+        },
+        "update, as a program": lambda on, by: api(by, on.incident, "timeline", text="p95 falls"),
+        "outcome, as a program": lambda on, by: api(by, on.incident, "outcomes", fix=on.fix.ref, outcome="worked"),
         "save": lambda on, by: by.post(on.at(on.incident, "edit"), DECLARED),
         "mitigate": lambda on, by: by.post(on.at(on.incident, "mitigate")),
         "resolve": lambda on, by: by.post(on.at(on.incident, "resolve")),
@@ -97,10 +123,15 @@ REQUESTS: Mapping[str, Mapping[str, Request]] = {
     "verify": {
         "verify a fix": lambda on, by: by.post(on.at(factory.fix(commands="x"), "verify")),
         "retire it": lambda on, by: by.post(on.at(on.fix, "retire"), {"reason": "Gone."}),
+        "verify it, as a program": lambda on, by: api(by, factory.fix(commands="x"), "verify"),
+        "retire it, as a program": lambda on, by: api(by, on.fix, "retire", reason="Gone."),
         "take it back": lambda on, by: by.post(on.at(factory.fix(state="retired"), "take-back")),
     },
     "curate": {
         "a new fix": lambda on, by: by.post("/fixes/new/", FIX),
+        "a new fix, as a program": lambda on, by: api_new(by, "fixes", title="Drain it", steps="Drain."),
+        "edit it, as a program": lambda on, by: api(by, factory.fix(steps="x"), title="Drain it"),
+        "a new problem, as a program": lambda on, by: api_new(by, "problems", title="Pools run dry"),
         "edit it": lambda on, by: by.get(on.at(on.fix, "edit")),
         "still valid": lambda on, by: by.post(on.at(on.fix, "confirm")),
         "a group of words": lambda on, by: by.post("/glossary/", {"terms": "k9s\nkanine"}),
@@ -111,6 +142,12 @@ REQUESTS: Mapping[str, Mapping[str, Request]] = {
         "a new one": lambda on, by: by.post(f"/actions/new/?postmortem={on.postmortem.ref}", ITEM),
         "edit it": lambda on, by: by.post(on.at(on.item, "edit"), ITEM),
         "start it": lambda on, by: by.post(on.at(on.item, "start")),
+        "a new one, as a program": lambda on, by: api_new(by, "actions", title="Alert", home=on.postmortem.ref),
+        "edit it, as a program": lambda on, by: api(by, on.item, title="Alert"),
+        **{
+            f"{step}, as a program": lambda on, by, step=step: api(by, on.item, step)  # type: ignore[misc]
+            for step in ("start", "complete")
+        },
         "take it": lambda on, by: by.post(on.at(on.item, "take")),
         "hand it over": lambda on, by: by.post(on.at(on.item, "assign"), {"owner": "sam"}),
         "say whose name it is": lambda on, by: by.post(on.at(on.item, "identify"), {"user": "sam"}),
@@ -127,20 +164,32 @@ REQUESTS: Mapping[str, Mapping[str, Request]] = {
             "/actions/saved/", {"name": "Late", "query": "due=late", "is_shared": "on"}
         ),
     },
-    "decline": {"page": lambda on, by: by.post(on.at(on.item, "decline"), {"reason": "Too dear."})},
+    "decline": {
+        "page": lambda on, by: by.post(on.at(on.item, "decline"), {"reason": "Too dear."}),
+        "as a program": lambda on, by: api(by, on.item, "decline", reason="Too dear."),
+    },
     "write": {
+        "begin, as a program": lambda on, by: api_new(by, "postmortems", title="It was slow"),
+        "one's own, as a program": lambda on, by: api(by, on.postmortem, title="It was slow"),
         "a new postmortem": lambda on, by: by.get("/postmortems/new/"),
         "one's own": lambda on, by: by.get(on.at(on.postmortem, "edit")),
     },
     "write_any": {"somebody else's": lambda on, by: by.get(on.at(on.of_others, "edit"))},
-    "publish": {"page": lambda on, by: by.post(on.at(on.approved, "publish"), {"reason": ""})},
+    "publish": {
+        "page": lambda on, by: by.post(on.at(on.approved, "publish"), {"reason": ""}),
+        "as a program": lambda on, by: api(by, on.approved, "publish"),
+    },
     "review": {
         "verdict": lambda on, by: by.post(
             on.at(on.in_review, "review"), {"revision": "1", "decision": "changes_requested", "note": "Say more."}
-        )
+        ),
+        "as a program": lambda on, by: api(
+            by, on.in_review, "verdict", revision=1, decision="changes_requested", note="Say more."
+        ),
     },
     "comment": {
-        "page": lambda on, by: by.post(on.at(on.in_review, "comments"), {"section": "summary", "body": "Since when?"})
+        "page": lambda on, by: by.post(on.at(on.in_review, "comments"), {"section": "summary", "body": "Since when?"}),
+        "as a program": lambda on, by: api(by, on.in_review, "comments", body="Since when?"),
     },
     "administer": {
         "the audit log": lambda on, by: by.get("/audit/"),

@@ -1,0 +1,1 @@
+"""The API described: OpenAPI for programs, and a page of ours made of it for people."""
