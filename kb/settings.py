@@ -219,6 +219,11 @@ DEFAULT_FROM_EMAIL = SERVER_EMAIL = str(
 # Work beside the pages, kept in the database: `manage.py worker` does it, and what is due regularly.
 TASKS = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend", "QUEUES": []}}
 REGULAR_WORK = "postmortems.workflows.regular.TIMETABLE"
+_late = str(env.str("KB_ESCALATE_DAYS", default="14"))
+if not (_late.isascii() and _late.isdigit() and 1 <= int(_late) <= 365):
+    raise ImproperlyConfigured(f"KB_ESCALATE_DAYS={_late!r} is no number of days from 1 to 365.")
+# An action item that is late by this many days stands in the digest of its team's manager.
+ESCALATE_DAYS = int(_late)
 
 AUTH_USER_MODEL = "postmortems.User"
 AUTHENTICATION_BACKENDS = ["postmortems.views.signing_in.Backend"]

@@ -7,7 +7,7 @@ from allauth.account.adapter import get_adapter
 from django import forms
 from django.contrib.auth import password_validation
 
-from postmortems.models import Team, User
+from postmortems.models import Rhythm, Team, User, Weekday
 from postmortems.roles import Role
 
 
@@ -77,3 +77,10 @@ class AccountForm(forms.Form):
             password_validation.validate_password(password, user)
         except forms.ValidationError as refusal:
             self.add_error("password1", refusal)
+
+
+class ReminderForm(forms.Form):
+    """How often one is reminded of action items."""
+
+    rhythm = forms.ChoiceField(label="Reminders", choices=Rhythm.choices)
+    weekday = forms.TypedChoiceField(label="Day, if weekly", choices=Weekday.choices, coerce=int)

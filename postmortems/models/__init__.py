@@ -18,6 +18,7 @@ from postmortems.models.kept_answer import KeptAnswer
 from postmortems.models.participant import Participant
 from postmortems.models.postmortem import ImportedFile, Postmortem, SectionText
 from postmortems.models.problem import CauseCategory, Problem
+from postmortems.models.reminding import Digest, ReminderChoice, Rhythm, Weekday
 from postmortems.models.review import Comment, ReviewRequest, ReviewVerdict
 from postmortems.models.revision import Revision, WorkingCopy
 from postmortems.models.suggestion import SuggestionOpening, SuggestionRun, SuggestionVerdict
@@ -38,6 +39,7 @@ __all__ = [
     "CauseCategory",
     "Comment",
     "Comparison",
+    "Digest",
     "Environment",
     "Fix",
     "FixUse",
@@ -55,10 +57,12 @@ __all__ = [
     "PostmortemPolicy",
     "PostmortemTemplate",
     "Problem",
+    "ReminderChoice",
     "Restrictable",
     "ReviewRequest",
     "ReviewVerdict",
     "Revision",
+    "Rhythm",
     "SavedFilter",
     "Scope",
     "SectionText",
@@ -76,5 +80,6 @@ __all__ = [
     "User",
     "Visibility",
     "Watch",
+    "Weekday",
     "WorkingCopy",
 ]

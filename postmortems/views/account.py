@@ -5,8 +5,9 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods
 
+from postmortems.account_forms import ReminderForm
 from postmortems.forms import TimeZoneForm
-from postmortems.models import User
+from postmortems.models import ReminderChoice, User
 from postmortems.workflows import accounts
 
 
@@ -19,4 +20,7 @@ def account(request: HttpRequest) -> HttpResponse:
         accounts.choose_time_zone(reader, name=form.cleaned_data["time_zone"])
         messages.success(request, "Saved. Times are now shown in the zone you chose.")
         return redirect("account")
-    return render(request, "account.html", {"form": form, "may_invite": reader.may("invite")})
+    choice = ReminderChoice.objects.of(reader)
+    reminders = ReminderForm(initial={"rhythm": choice.rhythm, "weekday": choice.weekday})
+    context = {"form": form, "may_invite": reader.may("invite"), "reminders": reminders}
+    return render(request, "account.html", context)

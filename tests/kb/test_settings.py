@@ -51,6 +51,7 @@ def value(expression: str, data: Path, **env: str) -> str:
         ("KB_EMAIL_URL", "smtp://", "names no host"),
         ("KB_SESSION_DAYS", "0", "no number of days"),
         ("KB_SESSION_DAYS", "a week", "no number of days"),
+        ("KB_ESCALATE_DAYS", "0", "no number of days"),
         ("KB_OIDC_ISSUER", "https://login.example.org", "belong together"),
         ("KB_OIDC_CLIENT_SECRET", "hunter2", "belong together"),
         ("KB_OIDC_ROLES", "sre", "KB_OIDC_ROLES: 'sre' has no role"),

@@ -18,6 +18,7 @@ from postmortems.models import (
     AuditEvent,
     Comment,
     Comparison,
+    Digest,
     Fix,
     FixUse,
     GlossaryEntry,
@@ -30,6 +31,7 @@ from postmortems.models import (
     PostmortemPolicy,
     PostmortemTemplate,
     Problem,
+    ReminderChoice,
     ReviewRequest,
     Revision,
     SectionText,
@@ -65,6 +67,8 @@ OF_THE_SITE = {
     Invitation,
     ActionDuePolicy,
     Tracker,
+    ReminderChoice,
+    Digest,
 }
 TEXT = (models.CharField, models.TextField, models.JSONField, models.FileField)
 TOKEN = uuid.UUID("5ec2e7a0-0000-4000-8000-000000000001")

@@ -22,6 +22,7 @@ from postmortems.models import (
     ApiToken,
     Comment,
     Comparison,
+    Digest,
     Fix,
     FixUse,
     GlossaryEntry,
@@ -34,6 +35,7 @@ from postmortems.models import (
     PostmortemPolicy,
     PostmortemTemplate,
     Problem,
+    ReminderChoice,
     ReviewRequest,
     ReviewVerdict,
     Revision,
@@ -112,6 +114,10 @@ FORBIDDEN: dict[str, tuple[Row, dict[str, Any]]] = {
     "invitation_is_not_both_accepted_and_revoked": (lambda: invitation(), {"accepted_at": NOON, "revoked_at": NOON}),
     "invitation_is_good_for_a_while": (lambda: invitation(), {"expires_at": NOON}),
     "watch_is_of_one_thing": (lambda: watch(incident=factory.incident()), {"incident": None}),
+    "reminder_rhythm_is_known": (lambda: reminder_choice(), {"rhythm": "hourly"}),
+    "reminder_weekday_is_of_the_week": (lambda: reminder_choice(), {"weekday": 7}),
+    "digest_kind_is_known": (lambda: digest(), {"kind": "all"}),
+    "digest_comes_after_the_one_before": (lambda: digest(), {"after": NOON.date()}),
     "timeline_entry_has_one_home": (lambda: entry(incident=factory.incident()), {"incident": None}),
 }
 
@@ -126,6 +132,18 @@ def tracker() -> Tracker:
 
 def saved_filter() -> SavedFilter:
     return SavedFilter.objects.create(owner=factory.user("dora"), name="Late", query="due=late", created_at=NOON)
+
+
+def reminder_choice() -> ReminderChoice:
+    return ReminderChoice.objects.create(user=factory.user("dora"), since=NOON)
+
+
+def digest() -> Digest:
+    return Digest.objects.create(**digest_of(factory.user("dora")))
+
+
+def digest_of(user: User) -> dict[str, Any]:
+    return {"user": user, "kind": "own", "on": NOON.date(), "after": NOON.date() - timedelta(days=1), "at": NOON}
 
 
 def alert() -> Alert:
@@ -232,6 +250,7 @@ DOUBLE: dict[str, Callable[[], list[models.Model]]] = {
     "one_watch_per_service": lambda: two(
         Watch, user=factory.user("dora"), since=NOON, service=factory.service("Checkout")
     ),
+    "one_digest_per_person_kind_and_day": lambda: two(Digest, **digest_of(factory.user("dora"))),
     "one_alert_per_start": lambda: two(
         Alert,
         **{"account": factory.user("dora"), "source": "generic", "series": "disk", "started_at": NOON},
