@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('postmortems', '0017_fill_intake_policies'),
+        ('postmortems', '0018_kept_answers'),
     ]
 
     operations = [
