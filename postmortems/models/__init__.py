@@ -9,6 +9,7 @@ from postmortems.models.catalogue import Service, Tag, Team
 from postmortems.models.comparison import Comparison
 from postmortems.models.fix import Fix, FixUse
 from postmortems.models.follow_up import ActionDuePolicy, SavedFilter, Tracker
+from postmortems.models.gap import KnowledgeGap
 from postmortems.models.glossary import GlossaryEntry
 from postmortems.models.incident import Environment, Incident, Kind, Severity
 from postmortems.models.indexed import Indexed
@@ -18,6 +19,7 @@ from postmortems.models.kept_answer import KeptAnswer
 from postmortems.models.participant import Participant
 from postmortems.models.postmortem import ImportedFile, Postmortem, SectionText
 from postmortems.models.problem import CauseCategory, Problem
+from postmortems.models.reading import Reading
 from postmortems.models.reminding import Digest, ReminderChoice, Rhythm, Weekday
 from postmortems.models.review import Comment, ReviewRequest, ReviewVerdict
 from postmortems.models.revision import Revision, WorkingCopy
@@ -51,12 +53,14 @@ __all__ = [
     "Invitation",
     "KeptAnswer",
     "Kind",
+    "KnowledgeGap",
     "Notification",
     "Participant",
     "Postmortem",
     "PostmortemPolicy",
     "PostmortemTemplate",
     "Problem",
+    "Reading",
     "ReminderChoice",
     "Restrictable",
     "ReviewRequest",

@@ -2,6 +2,7 @@
 
 from kb.search.base import SearchError
 from kb.search.upkeep import rebuild_in_background
+from postmortems.search.answering import answered_for_everybody
 from postmortems.search.changes import CAUSES, changed, gone
 from postmortems.search.documents import SCHEMA, SOURCE, Item
 from postmortems.search.facets import FACETS, Facet, FacetValue
@@ -28,6 +29,7 @@ __all__ = [
     "Results",
     "SearchError",
     "access_of",
+    "answered_for_everybody",
     "changed",
     "confidence_of",
     "find",

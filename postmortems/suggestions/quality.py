@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from statistics import median
 from typing import Any
@@ -142,25 +142,34 @@ def cases_for(user: Any, *, since: datetime) -> list[Case]:
 
     A panel of which everything is hidden from the reader is left out, as if it had not been.
     """
-    incidents = (
-        Incident.objects.visible_to(user)
-        .filter(pk__in=SuggestionRun.objects.values("incident"))
-        .annotate(noticed_at=Coalesce("detected_at", "created_at"))
-        .filter(noticed_at__gte=since)
-    )
-    pks = incidents.values("pk")
-    panels = _panels(pks, user)
-    verdicts, opened, helped, services = _verdicts(pks, user), _opened(pks), _helped(pks, user), _services(incidents)
-    return [
-        Case(noticed_at, services[pk], tuple(panels[pk]), verdicts[pk], opened[pk], helped[pk])
-        for pk, noticed_at in incidents.order_by("noticed_at", "pk").values_list("pk", "noticed_at")
-        if pk in panels
-    ]
+    asked = Incident.objects.visible_to(user).filter(pk__in=SuggestionRun.objects.values("incident"))
+    incidents = with_notice(asked).filter(noticed_at__gte=since)
+    services = _services(incidents)
+    noticed = dict(incidents.order_by("noticed_at", "pk").values_list("pk", "noticed_at"))
+    cases = cases_of(incidents, noticed, user).items()
+    return [replace(case, services=services[pk]) for pk, case in cases if case.panels]
 
 
-def _panels(pks: Any, user: Any) -> dict[int, list[tuple[str, ...]]]:
+def with_notice(incidents: Any) -> Any:
+    """Annotates `noticed_at`: from then on a suggestion could help."""
+    return incidents.annotate(noticed_at=Coalesce("detected_at", "created_at"))
+
+
+def cases_of(incidents: Any, noticed: Mapping[int, datetime], user: Any) -> dict[int, Case]:
+    """By pk, also of those for which nobody saw a panel. `noticed`: pk -> when, of these incidents, all visible."""
+    pks = incidents.order_by().values("pk")
     runs = list(SuggestionRun.objects.filter(incident__in=pks).order_by("at", "pk").only("incident_id", "shown"))
-    seen = reading.visible_keys((key for run in runs for key in run.keys), user=user)
+    said = list(SuggestionVerdict.objects.filter(incident__in=pks))
+    keys = (*(key for run in runs for key in run.keys), *(row.key for row in said))
+    seen = reading.visible_keys(keys, user=user)
+    panels, verdicts, opened, helped = _panels(runs, seen), _verdicts(said, seen), _opened(pks), _helped(pks, user)
+    return {
+        pk: Case(noticed_at, (), tuple(panels[pk]), verdicts[pk], opened[pk], helped[pk])
+        for pk, noticed_at in noticed.items()
+    }
+
+
+def _panels(runs: Iterable[SuggestionRun], seen: frozenset[str]) -> dict[int, list[tuple[str, ...]]]:
     panels: dict[int, list[tuple[str, ...]]] = defaultdict(list)
     for run in runs:
         keys = tuple(key for key in run.keys if key in seen)
@@ -169,10 +178,8 @@ def _panels(pks: Any, user: Any) -> dict[int, list[tuple[str, ...]]]:
     return panels
 
 
-def _verdicts(pks: Any, user: Any) -> dict[int, dict[str, tuple[str, datetime]]]:
-    rows = list(SuggestionVerdict.objects.filter(incident__in=pks))
-    seen = reading.visible_keys((row.key for row in rows), user=user)
-    return _by_incident((row.incident_id, row.key, (row.verdict, row.at)) for row in rows if row.key in seen)
+def _verdicts(said: Iterable[SuggestionVerdict], seen: frozenset[str]) -> dict[int, dict[str, tuple[str, datetime]]]:
+    return _by_incident((row.incident_id, row.key, (row.verdict, row.at)) for row in said if row.key in seen)
 
 
 def _opened(pks: Any) -> dict[int, dict[str, datetime]]:

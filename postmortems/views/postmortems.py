@@ -10,9 +10,20 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from postmortems.filters import PostmortemFilter
-from postmortems.models import ActionItem, AuditEvent, Comparison, Fix, ImportedFile, Incident, Postmortem, Watch
+from postmortems.models import (
+    ActionItem,
+    AuditEvent,
+    Comparison,
+    Fix,
+    ImportedFile,
+    Incident,
+    Postmortem,
+    Reading,
+    Watch,
+)
 from postmortems.views.permalinks import by_ref
 from postmortems.views.reviews import threads_of
+from postmortems.workflows import learning
 
 PER_PAGE = 25
 RELATED = 10
@@ -28,7 +39,9 @@ def postmortem_list(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def postmortem_detail(request: HttpRequest, ref: str, slug: str = "") -> HttpResponse:
-    postmortem = by_ref(_to_read(request.user), ref)
+    postmortem = by_ref(_to_read(request.user, Postmortem.pk_of_ref(ref)), ref)
+    if request.method == "GET":
+        learning.note_reading(postmortem, by=request.user, at=timezone.now())
     written = postmortem.sections_in_order()
     fixes = list(postmortem.fixes.all())
     told = {fix.steps.strip() for fix in fixes}
@@ -59,7 +72,7 @@ def _life_of(postmortem: Any, user: Any) -> dict[str, Any]:
     return {"to_compare": Comparison.objects.visible_to(user).undecided().filter(postmortem=postmortem)}
 
 
-def _to_read(user: Any) -> Any:
+def _to_read(user: Any, pk: int | None) -> Any:
     fixes = Fix.objects.visible_to(user).with_freshness(timezone.localdate()).with_track_record(user).order_by("pk")
     with_it: list[Any] = [
         "sections",
@@ -74,7 +87,7 @@ def _to_read(user: Any) -> Any:
     rows = (
         Postmortem.objects.visible_to(user)
         .with_rights(user)
-        .annotate(is_watched=Watch.objects.is_of(user, "postmortem"))
+        .annotate(is_watched=Watch.objects.is_of(user, "postmortem"), is_read=Reading.objects.exist_by(user, pk))
         .select_related("owner", "team", "problem", "imported_file")
     )
     return rows.defer("imported_file__text").prefetch_related(*with_it)

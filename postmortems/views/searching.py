@@ -4,10 +4,12 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from postmortems.models import Fix, Incident, Postmortem
 from postmortems.search import FACETS, find
+from postmortems.workflows import learning
 
 EXAMPLES = (
     ("connection pool timeout", "all three words, in any order and form"),
@@ -35,6 +37,8 @@ def search(request: HttpRequest) -> HttpResponse:
     results = find(
         text, user=request.user, filters=filters, sort=sort if sort in SORTS else "relevance", page=_page(request)
     )
+    if request.method == "GET" and not filters:
+        learning.record_gap(results, by=request.user, at=timezone.now(), incident=request.GET.get("incident", ""))
     return render(
         request,
         "postmortems/search_results.html",

@@ -8,7 +8,18 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import AnonymousUser
 
-from postmortems.models import ActionItem, Fix, FixUse, Incident, Postmortem, Team, User, Visibility
+from postmortems.models import (
+    ActionItem,
+    Fix,
+    FixUse,
+    Incident,
+    KnowledgeGap,
+    Postmortem,
+    Reading,
+    Team,
+    User,
+    Visibility,
+)
 from tests import factory
 
 pytestmark = pytest.mark.django_db
@@ -402,6 +413,17 @@ def test_a_verdict_and_a_run_are_hidden_with_their_incident(readers: dict[str, A
     assert seen_by(factory.verdict(secret, postmortem), readers) == ONLY_ALICE
     assert seen_by(factory.suggestion_run(incident), readers) == EVERYONE
     assert seen_by(factory.suggestion_run(secret, user=readers["charlie"]), readers) == ONLY_ALICE
+
+
+def test_a_gap_is_hidden_with_its_incident_and_a_reading_with_its_postmortem(readers: dict[str, Any]) -> None:
+    secret, reader, on = restricted_incident(readers["alice"]), readers["charlie"], factory.NOON.date()
+    gap = KnowledgeGap.objects.record(incident=secret, text="flux", by=reader, at=factory.NOON)
+    told = factory.postmortem(visibility=RESTRICTED)
+    told.members.add(readers["alice"])
+    Reading.objects.record(postmortem=told, reader=reader, on=on)
+
+    assert seen_by(gap, readers) == ONLY_ALICE
+    assert seen_by(Reading.objects.get(), readers) == ONLY_ALICE
 
 
 def test_a_run_without_an_incident_is_seen_by_who_asked(readers: dict[str, Any]) -> None:

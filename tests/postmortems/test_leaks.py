@@ -19,6 +19,7 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils import timezone
 
+from postmortems.insights import rows, topics
 from postmortems.models import ActionItem, Fix, Incident, Postmortem, Problem, Service, Team, User
 from postmortems.sections import KEYS
 from tests import factory
@@ -135,6 +136,9 @@ FILLED_WITH: dict[str, Any] = {
     "object_id": lambda names, route: names.hidden_pks[:2],
     "content_type_id": lambda names, route: [1],
     "app_label": lambda names, route: ["postmortems"],
+    "name": lambda names, route: [*rows.ROWS],
+    "table": lambda names, route: [*topics.ANSWERS],
+    "topic": lambda names, route: [*topics.BY_KEY],
     "url": lambda names, route: ["nowhere"],
 }
 # Addresses given by an expression and not by a pattern that can be filled.
@@ -345,6 +349,7 @@ def test_a_member_is_shown_what_others_are_not(site: Site, learn: Learn) -> None
         *("Fix.steps.0", "Fix.commands.0", "Fix.undo.0", "Tag.name.0", "Service.name.0", "ActionItem.title.0"),
         *(f"SectionText.body.{number}" if number else "SectionText.body.0" for number in range(len(KEYS))),
         *("TimelineEntry.text.0", "TimelineEntry.text.1", "FixUse.note.0", "ImportedFile.text.0"),
+        "KnowledgeGap.text.0",
     }
     assert wanted - seen == set()
     hits = reader.ask(Question("get", "/api/v1/search/", {"q": secret.words["Incident.title.0"]})).body

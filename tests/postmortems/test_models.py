@@ -30,11 +30,13 @@ from postmortems.models import (
     IntakePolicy,
     Invitation,
     KeptAnswer,
+    KnowledgeGap,
     Participant,
     Postmortem,
     PostmortemPolicy,
     PostmortemTemplate,
     Problem,
+    Reading,
     ReminderChoice,
     ReviewRequest,
     ReviewVerdict,
@@ -84,6 +86,10 @@ FORBIDDEN: dict[str, tuple[Row, dict[str, Any]]] = {
     "fix_state_is_known": (factory.fix, {"state": "best"}),
     "fix_is_open_or_restricted": (factory.fix, {"visibility": "none"}),
     "outcome_is_known": (lambda: factory.fix_use(factory.fix(), factory.incident()), {"outcome": "magic"}),
+    "gap_asks_something": (
+        lambda: KnowledgeGap.objects.record(incident=factory.incident(), text="x", by=None, at=NOON),
+        {"text": ""},
+    ),
     "action_item_has_title": (lambda: factory.action_item(incident=factory.incident()), {"title": ""}),
     "action_item_has_a_home": (lambda: factory.action_item(incident=factory.incident()), {"incident": None}),
     "wont_do_has_a_reason": (lambda: factory.action_item(incident=factory.incident()), {"state": "wont_do"}),
@@ -204,6 +210,12 @@ DOUBLE: dict[str, Callable[[], list[models.Model]]] = {
     ),
     "one_verdict_per_incident_and_item": lambda: two(
         SuggestionVerdict, incident=factory.incident(), key="postmortem:1", verdict="same_cause", at=NOON
+    ),
+    "one_gap_per_incident_and_text": lambda: two(
+        KnowledgeGap, incident=factory.incident(), text="x", asked="x", at=NOON
+    ),
+    "one_reading_per_reader_and_postmortem": lambda: two(
+        Reading, postmortem=factory.postmortem(), mark="x", on=NOON.date()
     ),
     "one_glossary_entry_per_group": lambda: [
         GlossaryEntry(terms="pager\nbeeper"),

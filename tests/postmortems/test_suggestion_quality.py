@@ -242,11 +242,11 @@ def test_panels_are_seen_as_far_as_the_reader_may_see_them(alice: User, charlie:
 def test_it_takes_as_many_queries_for_many_incidents_as_for_two(alice: User, django_assert_num_queries: Any) -> None:
     for _ in range(2):
         world(services=("Checkout",))
-    with django_assert_num_queries(9):
+    with django_assert_num_queries(8):
         cases_for(alice, since=LONG_AGO)
 
     for _ in range(10):
         world(services=("Checkout", "Auth"))
 
-    with django_assert_num_queries(8):
+    with django_assert_num_queries(7):
         assert len(cases_for(alice, since=LONG_AGO)) == 12
