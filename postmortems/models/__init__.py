@@ -23,6 +23,7 @@ from postmortems.models.reading import Reading
 from postmortems.models.reminding import Digest, ReminderChoice, Rhythm, Weekday
 from postmortems.models.review import Comment, ReviewRequest, ReviewVerdict
 from postmortems.models.revision import Revision, WorkingCopy
+from postmortems.models.slack import SlackAccount
 from postmortems.models.suggestion import SuggestionOpening, SuggestionRun, SuggestionVerdict
 from postmortems.models.template import PostmortemPolicy, PostmortemTemplate, TemplateSection
 from postmortems.models.timeline import TimelineEntry
@@ -73,6 +74,7 @@ __all__ = [
     "Service",
     "Severity",
     "SigningKey",
+    "SlackAccount",
     "SuggestionOpening",
     "SuggestionRun",
     "SuggestionVerdict",

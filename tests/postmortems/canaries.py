@@ -38,6 +38,7 @@ from postmortems.models import (
     SectionText,
     Service,
     SigningKey,
+    SlackAccount,
     SuggestionOpening,
     SuggestionRun,
     SuggestionVerdict,
@@ -56,6 +57,7 @@ from tests.factory import NOON
 
 # They belong to the whole site and to no document.
 OF_THE_SITE = {
+    SlackAccount,
     AlertReceipt,
     IntakePolicy,
     SigningKey,

@@ -49,6 +49,7 @@ from postmortems.models import (
     SectionText,
     Service,
     SigningKey,
+    SlackAccount,
     SuggestionOpening,
     SuggestionRun,
     SuggestionVerdict,
@@ -86,6 +87,7 @@ NOT_HERE = {
     ReviewVerdict,
     Revision,
     SavedFilter,
+    SlackAccount,
     Watch,
     WorkingCopy,
 }

@@ -46,6 +46,7 @@ from postmortems.models import (
     Service,
     Severity,
     SigningKey,
+    SlackAccount,
     SuggestionOpening,
     SuggestionVerdict,
     Tag,
@@ -267,6 +268,9 @@ DOUBLE: dict[str, Callable[[], list[models.Model]]] = {
         Alert,
         **{"account": factory.user("dora"), "source": "generic", "series": "disk", "started_at": NOON},
         **{"state": "firing", "last_event_at": NOON, "first_seen_at": NOON, "last_seen_at": NOON},
+    ),
+    "one_account_per_slack_member": lambda: two(
+        SlackAccount, team_id="T1", member_id="U1", user=factory.user("dora"), linked_at=NOON
     ),
     "one_receipt_per_delivery": lambda: two(
         AlertReceipt, account=factory.user("dora"), source="generic", event_id="7", at=NOON

@@ -398,6 +398,8 @@ class Plan:
         return [queues[number].pop(0) for number in turns]
 
 
+# A question of rules and not of the database, where `test_at_once.py` asks it: a minute on PostgreSQL's round trips.
+@pytest.mark.sqlite
 def test_two_thousand_deliveries_in_disorder_give_exactly_the_right_incidents(desk: Desk) -> None:
     plan = Plan(seed=6)
     deliveries = plan.shuffled(2000)
