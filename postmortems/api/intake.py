@@ -1,7 +1,7 @@
 """Where alerts come in: the size is checked, then who sends, then what; the rest is the workflow's."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.conf import settings
@@ -48,13 +48,13 @@ def intake_receive(request: HttpRequest, source: str) -> JsonResponse:
 
 
 def _answer(received: Sequence[Received], sender: Sender) -> dict[str, Any]:
-    incidents = {each.incident.pk for each in received if each.incident}
-    shown = set(Incident.objects.visible_to(sender.account).filter(pk__in=incidents).values_list("pk", flat=True))
+    pks = {each.incident_pk for each in received if each.incident_pk}
+    shown = Incident.objects.visible_to(sender.account).in_bulk(pks)
     return {"received": len(received), "alerts": [_told(each, shown) for each in received]}
 
 
-def _told(each: Received, shown: set[int]) -> dict[str, Any]:
-    incident = each.incident if each.incident and each.incident.pk in shown else None
+def _told(each: Received, shown: Mapping[int, Incident]) -> dict[str, Any]:
+    incident = shown.get(each.incident_pk) if each.incident_pk else None
     return {
         "dedup_key": each.report.series,
         "did": each.did,
@@ -66,7 +66,8 @@ def _told(each: Received, shown: set[int]) -> dict[str, Any]:
 def _suggestion(request: HttpRequest, received: Sequence[Received], sender: Sender) -> dict[str, Any]:
     """The best suggestion for the first incident: where a rule says so, or `?suggest=1` and the token may read."""
     asked = request.GET.get("suggest") == "1" and sender.may_read
-    about = next((each.incident for each in received if each.incident and (asked or each.policy.replies)), None)
+    wanted = (each for each in received if each.incident_pk and (asked or each.policy.replies))
+    about = each.incident if (each := next(wanted, None)) else None
     if about is None:
         return {}
     found = receiving.suggest(about, account=sender.account, at=timezone.now())

@@ -38,7 +38,12 @@ class Received:
 
     @property
     def incident(self) -> Incident | None:
+        """Asked for only where it is needed: most deliveries are repeats."""
         return self.alert.incident if self.alert else None
+
+    @property
+    def incident_pk(self) -> int | None:
+        return self.alert.incident_id if self.alert else None
 
 
 @transaction.atomic
@@ -74,7 +79,7 @@ class _Delivery:
 
     def known(self, report: IncidentReport) -> Alert | None:
         """The row of this instance. A source that gives no start has one row at a time, until it fires much later."""
-        rows = Alert.objects.of(self.account, self.source).filter(series=report.series).select_related("incident")
+        rows = Alert.objects.of(self.account, self.source).filter(series=report.series)
         if report.started_at:
             return rows.filter(started_at=self.soon(report.started_at)).first()
         last = rows.order_by("-started_at").first()
@@ -109,7 +114,7 @@ class _Delivery:
     # --- what follows from it ---
 
     def follow(self, alert: Alert, report: IncidentReport, policy: IntakePolicy, is_news: bool) -> str:
-        if alert.incident is None:
+        if alert.incident_id is None:
             return self.begin(alert, report, policy) if alert.has_fired and not alert.opened else "kept"
         if not is_news:
             return "nothing new"

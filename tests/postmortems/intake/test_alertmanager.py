@@ -7,7 +7,6 @@ import json
 import shutil
 import subprocess
 import sys
-import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -55,7 +54,6 @@ class Alertmanager:
             stdout=self.log,
             stderr=subprocess.STDOUT,
         )
-        until(self.is_ready)
 
     def is_ready(self) -> bool:
         assert self.process.poll() is None, Path(self.log.name).read_text()
@@ -81,7 +79,7 @@ def answers(url: str) -> bool:
     try:
         with urllib.request.urlopen(url, timeout=5) as answer:
             return bool(answer.status == 200)
-    except (urllib.error.URLError, ConnectionError):
+    except OSError:  # not there yet, or too busy
         return False
 
 
@@ -113,17 +111,22 @@ def site(shared: Shared) -> Iterator[str]:
     shared.env["KB_URL"] = f"http://{address}"
     command = ["-m", "gunicorn", "kb.wsgi", "--worker-class", "gthread", "--threads", "4", "--bind", address]
     server = shared.start(*command, stdout=sys.stderr, stderr=sys.stderr)
-    until(lambda: answers(f"http://{address}/healthz"))
-    yield f"http://{address}"
-    server.terminate()
-    server.wait(timeout=20)
+    try:
+        until(lambda: answers(f"http://{address}/healthz"))
+        yield f"http://{address}"
+    finally:
+        server.terminate()
+        server.wait(timeout=40)
 
 
 @pytest.fixture
 def alertmanager(site: str, token: str, tmp_path: Path) -> Iterator[Alertmanager]:
     running = Alertmanager(tmp_path, site, token)
-    yield running
-    running.end()
+    try:
+        until(running.is_ready)
+        yield running
+    finally:
+        running.end()
 
 
 def firing(name: str, started: datetime, *, ended: datetime | None = None) -> dict[str, Any]:
