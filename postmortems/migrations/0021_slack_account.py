@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('postmortems', '0019_reminders'),
+        ('postmortems', '0020_readings_and_knowledge_gaps'),
     ]
 
     operations = [
