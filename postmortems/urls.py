@@ -3,6 +3,7 @@
 from django.urls import path
 
 from postmortems.views import (
+    about_us,
     account,
     action_items,
     actions,
@@ -10,6 +11,7 @@ from postmortems.views import (
     audit,
     calendars,
     exporting,
+    feeds,
     fixes,
     glossary,
     home,
@@ -66,6 +68,12 @@ urlpatterns = [
     path("incidents/<str:ref>/<str:slug>/", incidents.incident_detail),
     path("postmortems/", postmortems.postmortem_list, name="postmortem_list"),
     path("postmortems/new/", writing.postmortem_new, name="postmortem_new"),
+    path("postmortems/feed.atom", feeds.postmortem_feed, name="postmortem_feed"),
+    path("feeds/", feeds.feed_page, name="feed_page"),
+    path("feeds/<str:secret>/postmortems.atom", feeds.feed_postmortems, name="feed_postmortems"),
+    path("feeds/<str:secret>/search.atom", feeds.feed_search, name="feed_search"),
+    path("opensearch.xml", about_us.opensearch, name="opensearch"),
+    path("status.json", about_us.status, name="status"),
     path("postmortems/<str:ref>/", postmortems.postmortem_detail, name="postmortem_detail"),
     path("postmortems/<str:ref>/source/", postmortems.postmortem_source, name="postmortem_source"),
     path("postmortems/<str:ref>/files/", attachments.attachment_list, name="attachment_list"),

@@ -1,14 +1,12 @@
 """Due dates for calendar programs: a feed whose address is the key to it, and the page that makes one."""
 
-from copy import copy
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
-from allauth.core import ratelimit
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
-from django.http import Http404, HttpRequest, HttpResponse, QueryDict
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
@@ -18,9 +16,9 @@ from icalendar import Calendar, Event
 
 from postmortems.action_forms import known_filters
 from postmortems.filters import ActionItemFilter
-from postmortems.models import ActionItem, ApiToken, Scope
+from postmortems.models import ActionItem
+from postmortems.views import feed_tokens
 from postmortems.views.reader import reader_of
-from postmortems.workflows import tokens
 
 MOST = 1000  # dates in a calendar
 MINE = QueryDict("state=unfinished&mine=on")
@@ -32,10 +30,8 @@ def action_calendar(request: HttpRequest) -> HttpResponse:
     """One's addresses; posted to, one more. It is in this answer and nowhere else."""
     reader, secret = reader_of(request), ""
     if request.method == "POST":
-        known: dict[str, Any] = {"user": reader, "name": "Calendar of action items", "scopes": [Scope.FEED]}
-        _, secret = tokens.issue(**known, by=reader, at=timezone.now())
-    mine = ApiToken.objects.filter(user=reader, revoked_at=None)
-    rows = [token for token in mine if token.allows(Scope.FEED)]
+        secret = feed_tokens.new_secret(reader, "Calendar of action items")
+    rows = feed_tokens.in_use(reader)
     address = settings.SITE_URL + reverse("action_feed", args=[secret]) if secret else ""
     return render(request, "postmortems/action_calendar.html", {"tokens": rows, "address": address})
 
@@ -45,10 +41,9 @@ def action_calendar(request: HttpRequest) -> HttpResponse:
 @require_safe
 def action_feed(request: HttpRequest, secret: str) -> HttpResponse:
     """What is due and not done: one's own, or what filters in the address find, as its user may see it now."""
-    token = tokens.holder_of(secret, scope=Scope.FEED, at=timezone.now())
-    if token is None:
-        return _refuse(request)
-    request.user = token.user
+    token = feed_tokens.holder_of(request, secret)
+    if isinstance(token, HttpResponse):
+        return token
     chosen = request.GET if known_filters(request.GET) else MINE
     found = ActionItemFilter(chosen, queryset=ActionItem.objects.visible_to(token.user), request=request)
     if not found.is_valid():
@@ -56,14 +51,6 @@ def action_feed(request: HttpRequest, secret: str) -> HttpResponse:
     dated = found.qs.unfinished().exclude(due_on=None).select_related("owner", "postmortem", "incident")
     body = calendar_of(dated.soonest_first()[:MOST])
     return HttpResponse(body, content_type="text/calendar; charset=utf-8")
-
-
-def _refuse(request: HttpRequest) -> HttpResponse:
-    attempt = copy(request)
-    attempt.method = "POST"  # allauth counts no GET, and here a GET shows a secret
-    if not ratelimit.consume(attempt, action="wrong_token"):
-        return HttpResponse("Too many wrong addresses. Wait a minute.", status=429, content_type="text/plain")
-    raise Http404("No such calendar.")
 
 
 def calendar_of(items: Any) -> bytes:

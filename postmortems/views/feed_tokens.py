@@ -1,0 +1,37 @@
+"""Addresses that are the key to what they show: whose they are, and no guessing."""
+
+from copy import copy
+from typing import Any
+
+from allauth.core import ratelimit
+from django.http import Http404, HttpRequest, HttpResponse
+from django.utils import timezone
+
+from postmortems.models import ApiToken, Scope, User
+from postmortems.workflows import tokens
+
+
+def holder_of(request: HttpRequest, secret: str) -> ApiToken | HttpResponse:
+    """The token of this address, which is from then on who asks; or the answer to somebody who guesses."""
+    token = tokens.holder_of(secret, scope=Scope.FEED, at=timezone.now())
+    if token is not None:
+        request.user = token.user
+        return token
+    attempt = copy(request)
+    attempt.method = "POST"  # allauth counts no GET, and here a GET shows a secret
+    if not ratelimit.consume(attempt, action="wrong_token"):
+        return HttpResponse("Too many wrong addresses. Wait a minute.", status=429, content_type="text/plain")
+    raise Http404("No such feed.")
+
+
+def new_secret(reader: User, name: str) -> str:
+    """Of one more address of one's own. It is in this answer and nowhere else."""
+    known: dict[str, Any] = {"user": reader, "name": name, "scopes": [Scope.FEED]}
+    _, secret = tokens.issue(**known, by=reader, at=timezone.now())
+    return secret
+
+
+def in_use(reader: User) -> list[ApiToken]:
+    """One's addresses, newest first."""
+    mine = ApiToken.objects.filter(user=reader, revoked_at=None)
+    return [token for token in mine if token.allows(Scope.FEED)]
