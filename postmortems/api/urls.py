@@ -3,7 +3,7 @@
 from django.urls import include, path
 from rest_framework.routers import SimpleRouter
 
-from postmortems.api import actions, catalogue, fixes, incidents, intake, postmortems, problems, slack, views
+from postmortems.api import actions, catalogue, fixes, incidents, intake, mcp, postmortems, problems, slack, views
 
 router = SimpleRouter(use_regex_path=False)
 router.register("incidents", incidents.Incidents, "api_incident")
@@ -19,6 +19,7 @@ urlpatterns = [
     path("suggestions/", views.SuggestionsView.as_view(), name="api_suggestions"),
     path("search/", views.SearchView.as_view(), name="api_search"),
     path("intake/<slug:source>/", intake.intake_receive, name="intake_receive"),
+    path("mcp/", mcp.mcp, name="mcp"),
     path("slack/command/", slack.slack_command, name="slack_command"),
     path("sections/", catalogue.SectionsView.as_view(), name="api_sections"),
     path("me/", catalogue.MeView.as_view(), name="api_me"),
