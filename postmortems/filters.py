@@ -118,7 +118,7 @@ class ActionItemFilter(django_filters.FilterSet):
 
     def by_team(self, rows: Any, name: str, value: str) -> Any:
         teams = Team.objects.with_member(self.request.user) if value == "mine" else Team.objects.filter(slug=value)
-        return rows.of_teams(*teams)
+        return rows.of_any_team(teams)
 
     def by_service(self, rows: Any, name: str, value: Service) -> Any:
         return rows.of_service(value)

@@ -60,11 +60,20 @@ class ProblemRecord:
 
 
 @dataclass(frozen=True)
+class TrackerRecord:
+    name: str
+    shape: str
+    url_template: str
+    prefix: str = ""
+
+
+@dataclass(frozen=True)
 class Organisation:
     people: tuple[Person, ...]
     teams: tuple[TeamRecord, ...]
     services: tuple[ServiceRecord, ...]
     problems: tuple[ProblemRecord, ...]
+    trackers: tuple[TrackerRecord, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -106,6 +115,13 @@ class ActionRecord:
     owner_text: str = ""
     due_in_days: int | None = None
     reason: str = ""
+    evidence: str = ""
+    ticket: str = ""
+    done_days_ago: int | None = None
+    verified_days_ago: int | None = None
+    verified_by: str = ""
+    declined_days_ago: int | None = None
+    approved_by: str = ""
 
 
 @dataclass(frozen=True)

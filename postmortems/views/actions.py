@@ -1,13 +1,12 @@
 """What was promised across incidents: as a list, as a board, as a file; and lists that are kept."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from django.contrib import messages
 from django.core.paginator import Paginator
-from django.db.models import Count
 from django.http import HttpRequest, HttpResponse, QueryDict, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -24,15 +23,25 @@ from postmortems.views.steps import number_of, stepped, taken
 from postmortems.workflows import followups, saved_filters
 
 PER_PAGE = 25
-PER_COLUMN = 12  # more cards than that are a list, not a board
+PER_COLUMN = 10  # more cards than that are a list, not a board
 AT_ONCE = 200  # changed together: what one can still look through on one page
 State = ActionItem.State
-FINISHED = (State.DONE, State.VERIFIED, State.WONT_DO)
+SHOWN = (
+    *("title", "kind", "state", "priority", "due_on", "done_when", "reason", "owner_text", "done_by"),
+    *(f"owner__{name}" for name in ("username", "first_name", "last_name")),
+    *(f"{home}__{name}" for home in ("postmortem", "incident") for name in ("title", "severity")),
+)
 DEFAULT = QueryDict("state=unfinished")  # what is done is not what one comes here for
 
 
 def _rows(user: Any) -> Any:
-    return ActionItem.objects.visible_to(user).select_related("owner", "postmortem", "incident")
+    return ActionItem.objects.all_visible_to(user).select_related("owner", "postmortem", "incident")
+
+
+def _shown(pks: Iterable[int]) -> dict[int, ActionItem]:
+    """What a line or a card shows of those that were found to be seen: long texts stay where they are."""
+    rows = ActionItem.objects.filter(pk__in=list(pks)).select_related("owner", "postmortem", "incident")
+    return {item.pk: item for item in rows.only(*SHOWN)}
 
 
 def _found(request: HttpRequest) -> ActionItemFilter:
@@ -48,8 +57,11 @@ def action_list(request: HttpRequest) -> HttpResponse | StreamingHttpResponse:
     rows = found.qs.soonest_first()
     if request.GET.get("format") == "csv":
         return as_csv("action-items.csv", COLUMNS, _cells(rows))
-    page = Paginator(rows, PER_PAGE).get_page(request.GET.get("page"))
-    context = {"filter": found, "page": page, "at_once": AT_ONCE, **_kept(request)}
+    # Who may see what is asked once, for the keys: it costs more than all the rest.
+    page = Paginator(list(rows.values_list("pk", flat=True)), PER_PAGE).get_page(request.GET.get("page"))
+    known = _shown(page.object_list)
+    items = [known[pk] for pk in page.object_list if pk in known]
+    context = {"filter": found, "page": page, "items": items, "at_once": AT_ONCE, **_kept(request)}
     return render(request, "postmortems/action_list.html", context)
 
 
@@ -103,18 +115,21 @@ def action_board(request: HttpRequest) -> HttpResponse:
     typed = request.GET.copy()
     typed.pop("state", None)
     found = ActionItemFilter(typed, queryset=_rows(request.user), request=request)
-    counts = dict(found.qs.order_by().values_list("state").annotate(count=Count("pk")))
-    columns = [_column(state, found.qs, counts.get(state, 0), typed) for state in State]
+    # One query for all columns: building one takes Django as long as the database needs to answer.
+    pks: dict[str, list[int]] = {state.value: [] for state in State}
+    for state, pk in found.qs.by_urgency().values_list("state", "pk"):
+        pks[state].append(pk)
+    known = _shown(pk for listed in pks.values() for pk in listed[:PER_COLUMN])
+    columns = [_column(state, pks[state.value], known, typed) for state in State]
     context = {"filter": found, "columns": columns, **_kept(request), "chosen": known_filters(typed)}
     return render(request, "postmortems/action_board.html", context)
 
 
-def _column(state: State, rows: Any, count: int, typed: QueryDict) -> Column:
+def _column(state: State, pks: list[int], known: dict[int, ActionItem], typed: QueryDict) -> Column:
     query = typed.copy()
     query["state"] = state.value
-    of_state = rows.filter(state=state)
-    ordered = of_state.latest_first() if state in FINISHED else of_state.soonest_first()
-    return Column(state, list(ordered[:PER_COLUMN]) if count else [], count, known_filters(query))
+    items = [known[pk] for pk in pks[:PER_COLUMN] if pk in known]
+    return Column(state, items, len(pks), known_filters(query))
 
 
 # --- lists that are kept ---

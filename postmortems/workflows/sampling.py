@@ -29,6 +29,7 @@ from postmortems.models import (
     Tag,
     Team,
     TimelineEntry,
+    Tracker,
     User,
 )
 from postmortems.roles import Role
@@ -114,6 +115,10 @@ def _load_organisation(loading: Loading, records: files.Organisation, *, passwor
         loading.services[service.slug] = _service(loading, service)
     for problem in records.problems:
         loading.problems[problem.key] = _problem(loading, problem)
+    for tracker in records.trackers:
+        if not Tracker.objects.filter(name=tracker.name).exists():
+            known = _same(tracker, "name", "shape", "prefix", "url_template")
+            loading.create(Tracker, f"tracker {tracker.name}", **known)
 
 
 def _person(loading: Loading, record: files.Person, password: str) -> User:
@@ -195,7 +200,7 @@ def _incident(loading: Loading, record: files.IncidentRecord) -> Incident:
     incident.keep_first_report()
     _add_participants(loading, record.participants, start, place, incident)
     _add_moments(loading, record.timeline, start, place, incident=incident)
-    _add_action_items(loading, record.action_items, place, incident=incident)
+    _add_action_items(loading, record.action_items, start, place, incident=incident)
     return incident
 
 
@@ -246,7 +251,7 @@ def _postmortem(loading: Loading, record: files.PostmortemRecord, place: str) ->
     postmortem.tags.set([_tag(loading, name) for name in record.tags])
     _write_sections(postmortem, record, place)
     _add_moments(loading, record.timeline, start, place, postmortem=postmortem)
-    _add_action_items(loading, record.action_items, place, postmortem=postmortem)
+    _add_action_items(loading, record.action_items, end, place, postmortem=postmortem)
     if is_published:
         postmortem.publish(at=min(loading.at, end + timedelta(days=5)))
     return postmortem
@@ -335,17 +340,25 @@ def _add_moments(
 
 
 def _add_action_items(
-    loading: Loading, records: tuple[files.ActionRecord, ...], place: str, **home: models.Model
+    loading: Loading, records: tuple[files.ActionRecord, ...], promised: datetime, place: str, **home: models.Model
 ) -> None:
     for record in records:
         due = None if record.due_in_days is None else loading.at.date() + timedelta(days=record.due_in_days)
+        is_verified = record.state == ActionItem.State.VERIFIED
+        people = {name: getattr(record, name) for name in ("owner", "verified_by", "approved_by")}
         loading.create(
             ActionItem,
             f"{place}: action_items",
-            **_same(record, "title", "kind", "state", "priority", "done_when", "details", "reason", "owner_text"),
-            owner=_maybe(loading.people, record.owner, f"{place}: action_items: owner"),
+            **_same(
+                record, "title", "kind", "state", "priority", "done_when", "details", "reason", "owner_text", "ticket"
+            ),
+            **{name: _maybe(loading.people, key, f"{place}: action_items: {name}") for name, key in people.items()},
             due_on=due,
-            evidence="Its owner's team checked it." if record.state == ActionItem.State.VERIFIED else "",
+            evidence=record.evidence or ("Its owner's team checked it." if is_verified else ""),
+            created_at=min(promised, loading.at),
+            done_at=_days_before(loading, record.done_days_ago),
+            verified_at=_days_before(loading, record.verified_days_ago),
+            declined_at=_days_before(loading, record.declined_days_ago),
             **home,
         )
 

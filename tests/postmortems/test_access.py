@@ -388,6 +388,8 @@ def test_the_database_agrees_with_the_rules_in_any_world(readers: dict[str, Any]
             ):
                 found = list(model.objects.visible_to(reader).values_list("pk", flat=True))
                 assert sorted(found) == sorted(expected), (name, model.__name__)
+            at_once = ActionItem.objects.all_visible_to(reader).values_list("pk", flat=True)
+            assert sorted(at_once) == sorted(oracle.action_items), name
             tried = {fix.pk: fix.tried for fix in Fix.objects.with_track_record(reader)}
             for fix in now.fixes:
                 assert tried[fix.pk] == sum(use.incident_id in oracle.incidents for use in fix.uses.all()), (name, fix)

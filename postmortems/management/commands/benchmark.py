@@ -1,4 +1,4 @@
-"""manage.py benchmark: the search engine beside others, on the same documents, in one run."""
+"""manage.py benchmark: the search engine beside others, on the same documents; with --pages, pages of many rows."""
 
 import json
 from argparse import ArgumentParser, ArgumentTypeError
@@ -7,6 +7,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
+from postmortems.management import pages
 from postmortems.search import measuring
 
 
@@ -28,7 +29,12 @@ class Command(BaseCommand):
         parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the table here as well")
         parser.add_argument("--svg", type=Path, metavar="FILE", help="write a picture of growth here")
 
+        parser.add_argument("--pages", action="store_true", help="the board and list of action items, instead")
+        parser.add_argument("--items", type=_positive, default=10_000, metavar="N", help="with --pages: 10000")
+
     def handle(self, *args: Any, **options: Any) -> None:
+        if options["pages"]:
+            return self.measure_pages(options)
         chosen = {name: options[name] for name in ("sizes", "engines", "queries", "budget", "seed")}
         measured = measuring.measure(**chosen, say=lambda words: self.stderr.write(words, ending="\n"))
         if options["markdown"]:
@@ -36,6 +42,13 @@ class Command(BaseCommand):
         if options["svg"] and measured.growth:
             options["svg"].write_text(measured.growth, encoding="utf-8")
         self.stdout.write(json.dumps(measured.json) if options["json"] else measured.markdown)
+
+    def measure_pages(self, options: dict[str, Any]) -> None:
+        measured = pages.measure(items=options["items"], requests=options["queries"], seed=options["seed"])
+        text = pages.as_markdown(measured, items=options["items"])
+        if options["markdown"]:
+            options["markdown"].write_text(text, encoding="utf-8")
+        self.stdout.write(json.dumps(pages.as_json(measured)) if options["json"] else text)
 
 
 def _positive(text: str) -> int:
