@@ -4,6 +4,7 @@ import os
 import secrets
 from contextlib import suppress
 from importlib.util import find_spec
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -224,6 +225,25 @@ if not (_late.isascii() and _late.isdigit() and 1 <= int(_late) <= 365):
     raise ImproperlyConfigured(f"KB_ESCALATE_DAYS={_late!r} is no number of days from 1 to 365.")
 # An action item that is late by this many days stands in the digest of its team's manager.
 ESCALATE_DAYS = int(_late)
+
+
+def _inside() -> tuple[list[IPv4Network | IPv6Network], set[str]]:
+    """Where webhooks may go although it is not the internet: networks, and hosts by name."""
+    networks: list[IPv4Network | IPv6Network] = []
+    hosts: set[str] = set()
+    for word in _words("KB_WEBHOOK_ALLOW"):
+        try:
+            networks.append(ip_network(word))
+        except ValueError as error:
+            if "/" in word or ":" in word or word.replace(".", "").isdigit():
+                raise ImproperlyConfigured(
+                    f"KB_WEBHOOK_ALLOW: {word!r} is no network and no host. For example 10.1.2.3/32,hooks.internal"
+                ) from error
+            hosts.add(word.lower().rstrip("."))
+    return networks, hosts
+
+
+WEBHOOK_NETWORKS, WEBHOOK_HOSTS = _inside()
 
 AUTH_USER_MODEL = "postmortems.User"
 AUTHENTICATION_BACKENDS = ["postmortems.views.signing_in.Backend"]

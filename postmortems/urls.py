@@ -34,6 +34,7 @@ from postmortems.views import (
     suggestions,
     timelines,
     tokens,
+    webhooks,
     writing,
 )
 
@@ -179,6 +180,13 @@ urlpatterns = [
     path("export/markdown.zip", exporting.export_markdown, name="export_markdown"),
     path("export/records.jsonl", exporting.export_jsonl, name="export_jsonl"),
     path("export/tables.zip", exporting.export_csv, name="export_csv"),
+    path("webhooks/", webhooks.webhook_list, name="webhook_list"),
+    path("webhooks/<int:pk>/", webhooks.webhook_detail, name="webhook_detail"),
+    path("webhooks/<int:pk>/secret/", webhooks.webhook_rotate, name="webhook_rotate"),
+    path("webhooks/<int:pk>/switch/", webhooks.webhook_switch, name="webhook_switch"),
+    path("webhooks/<int:pk>/test/", webhooks.webhook_test, name="webhook_test"),
+    path("webhooks/<int:pk>/remove/", webhooks.webhook_remove, name="webhook_remove"),
+    path("webhooks/deliveries/<int:pk>/again/", webhooks.delivery_again, name="delivery_again"),
     path("audit/", audit.audit_log, name="audit_log"),
     path("about/roles/", people.role_table, name="role_table"),
     path("account/", account.account, name="account"),

@@ -30,6 +30,7 @@ from postmortems.models.timeline import TimelineEntry
 from postmortems.models.token import ApiToken, Scope
 from postmortems.models.user import User
 from postmortems.models.watching import Notification, Watch
+from postmortems.models.webhook import Webhook, WebhookDelivery, WebhookEvent, WebhookFormat
 
 __all__ = [
     "ActionDuePolicy",
@@ -86,6 +87,10 @@ __all__ = [
     "User",
     "Visibility",
     "Watch",
+    "Webhook",
+    "WebhookDelivery",
+    "WebhookEvent",
+    "WebhookFormat",
     "Weekday",
     "WorkingCopy",
 ]

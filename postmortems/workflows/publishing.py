@@ -7,9 +7,9 @@ from django.db import transaction
 
 from kb.errors import DomainError
 from postmortems import roles, search, suggestions
-from postmortems.models import Comparison, Incident, Postmortem, Problem
+from postmortems.models import Comparison, Incident, Postmortem, Problem, WebhookEvent
 from postmortems.models.postmortem import NotReady
-from postmortems.workflows import auditing, recurring, telling
+from postmortems.workflows import auditing, recurring, telling, webhooks
 from postmortems.workflows.reviewing import require_editor
 
 LOOKED_AT, ASKED = 12, 3  # of so many look-alikes at most so many are asked about
@@ -45,6 +45,7 @@ def _publish(postmortem: Postmortem, *, by: Any, at: datetime, reason: str) -> N
     changes = {"status": (before, postmortem.status)}
     auditing.record("postmortem.publish", on=postmortem, by=by, at=at, reason=reason, changes=changes)
     _tell_readers(postmortem, by=by, at=at)
+    webhooks.announce(postmortem, WebhookEvent.PUBLISHED, at=at)
 
 
 def _refuse_without_approval(postmortem: Postmortem, by: Any, reason: str) -> None:

@@ -21,8 +21,9 @@ from postmortems.models import (
     Team,
     TimelineEntry,
     Visibility,
+    WebhookEvent,
 )
-from postmortems.workflows import auditing, closing, suggesting, telling
+from postmortems.workflows import auditing, closing, suggesting, telling, webhooks
 
 
 class NotYetStarted(DomainError):
@@ -75,6 +76,7 @@ def open_incident(
     if by:
         suggesting.claim_runs(incident, by=by, at=at)
     auditing.record("incident.declare", on=incident, by=by, at=at)
+    webhooks.announce(incident, WebhookEvent.OPENED, WebhookEvent.SUGGESTED, at=at)
     search.changed(incident)
     return incident
 
@@ -124,6 +126,7 @@ def resolve(incident: Incident, *, by: Any, at: datetime, ended_at: datetime | N
     """It is over; since `ended_at`, if that was known only later."""
     _step(incident, lambda: incident.resolve(at=ended_at or at), "resolve", by=by, at=at, says="Resolved.")
     tell_crew(incident, "incident.resolve", f"{incident.ref} is resolved.", by=by, at=at)
+    webhooks.announce(incident, WebhookEvent.RESOLVED, at=at)
 
 
 @transaction.atomic

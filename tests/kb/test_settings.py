@@ -52,6 +52,7 @@ def value(expression: str, data: Path, **env: str) -> str:
         ("KB_SESSION_DAYS", "0", "no number of days"),
         ("KB_SESSION_DAYS", "a week", "no number of days"),
         ("KB_ESCALATE_DAYS", "0", "no number of days"),
+        ("KB_WEBHOOK_ALLOW", "10.1.2.3/99", "no network and no host"),
         ("KB_OIDC_ISSUER", "https://login.example.org", "belong together"),
         ("KB_OIDC_CLIENT_SECRET", "hunter2", "belong together"),
         ("KB_OIDC_ROLES", "sre", "KB_OIDC_ROLES: 'sre' has no role"),

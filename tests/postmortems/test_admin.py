@@ -61,6 +61,8 @@ from postmortems.models import (
     User,
     Visibility,
     Watch,
+    Webhook,
+    WebhookDelivery,
     WorkingCopy,
 )
 from tests import factory
@@ -89,6 +91,8 @@ NOT_HERE = {
     SavedFilter,
     SlackAccount,
     Watch,
+    Webhook,
+    WebhookDelivery,
     WorkingCopy,
 }
 

@@ -56,6 +56,8 @@ from postmortems.models import (
     Tracker,
     User,
     Watch,
+    Webhook,
+    WebhookDelivery,
     WorkingCopy,
 )
 from postmortems.models.incident import NotPossible
@@ -125,6 +127,12 @@ FORBIDDEN: dict[str, tuple[Row, dict[str, Any]]] = {
     "reminder_weekday_is_of_the_week": (lambda: reminder_choice(), {"weekday": 7}),
     "digest_kind_is_known": (lambda: digest(), {"kind": "all"}),
     "digest_comes_after_the_one_before": (lambda: digest(), {"after": NOON.date()}),
+    "webhook_has_a_name": (lambda: webhook(), {"name": ""}),
+    "webhook_has_a_secret": (lambda: webhook(), {"sealed_secret": ""}),
+    "webhook_delivery_state_is_known": (
+        lambda: WebhookDelivery.objects.create(webhook=webhook(), event="test", key="1", at=NOON),
+        {"state": "lost"},
+    ),
     "timeline_entry_has_one_home": (lambda: entry(incident=factory.incident()), {"incident": None}),
 }
 
@@ -151,6 +159,11 @@ def digest() -> Digest:
 
 def digest_of(user: User) -> dict[str, Any]:
     return {"user": user, "kind": "own", "on": NOON.date(), "after": NOON.date() - timedelta(days=1), "at": NOON}
+
+
+def webhook() -> Webhook:
+    known = {"url": "https://hooks.example.org/x", "account": factory.user("tom"), "events": ["incident.opened"]}
+    return Webhook.objects.add(name="Pager", secret="whsec_eA==", at=NOON, **known)
 
 
 def alert() -> Alert:
@@ -264,6 +277,7 @@ DOUBLE: dict[str, Callable[[], list[models.Model]]] = {
         Watch, user=factory.user("dora"), since=NOON, service=factory.service("Checkout")
     ),
     "one_digest_per_person_kind_and_day": lambda: two(Digest, **digest_of(factory.user("dora"))),
+    "one_webhook_delivery_per_key": lambda: two(WebhookDelivery, webhook=webhook(), event="test", key="1", at=NOON),
     "one_alert_per_start": lambda: two(
         Alert,
         **{"account": factory.user("dora"), "source": "generic", "series": "disk", "started_at": NOON},

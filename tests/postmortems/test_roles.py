@@ -10,7 +10,18 @@ from uuid import uuid4
 import pytest
 from django.test import Client
 
-from postmortems.models import ActionItem, Fix, GlossaryEntry, Incident, Postmortem, ReviewRequest, Revision, User
+from postmortems.models import (
+    ActionItem,
+    Fix,
+    GlossaryEntry,
+    Incident,
+    Postmortem,
+    ReviewRequest,
+    Revision,
+    User,
+    Webhook,
+    WebhookDelivery,
+)
 from postmortems.models.revision import content_of
 from postmortems.roles import ABILITIES, BY_KEY, Role
 from tests import factory
@@ -41,6 +52,15 @@ class Stage:
         Revision.objects.create(postmortem=row, number=1, content=content_of(row), at=factory.NOON)
         Postmortem.objects.filter(pk=row.pk).update(revision=1)
         return row
+
+    def webhook(self) -> Webhook:
+        return Webhook.objects.add(
+            **{"name": "Pager", "url": "https://hooks.example.org/x", "secret": "whsec_eA==", "at": factory.NOON},
+            **{"account": self.who, "events": ["incident.opened"]},
+        )
+
+    def delivery(self) -> WebhookDelivery:
+        return WebhookDelivery.objects.create(webhook=self.webhook(), event="test", key="test:1", at=factory.NOON)
 
     def at(self, row: Any, step: str = "") -> str:
         return f"{row.get_absolute_url()}{step}{'/' if step else ''}"
@@ -195,6 +215,15 @@ REQUESTS: Mapping[str, Mapping[str, Request]] = {
         "the audit log": lambda on, by: by.get("/audit/"),
         "programs": lambda on, by: by.get("/programs/"),
         "a new program": lambda on, by: by.post("/programs/", {"name": "pager-bot", "role": "author"}),
+        "webhooks": lambda on, by: by.get("/webhooks/"),
+        "a new webhook": lambda on, by: by.post("/webhooks/", {"name": "Pager"}),
+        "a webhook": lambda on, by: by.get(f"/webhooks/{on.webhook().pk}/"),
+        "change a webhook": lambda on, by: by.post(f"/webhooks/{on.webhook().pk}/", {"name": "Pager"}),
+        "its secret": lambda on, by: by.post(f"/webhooks/{on.webhook().pk}/secret/"),
+        "on and off": lambda on, by: by.post(f"/webhooks/{on.webhook().pk}/switch/"),
+        "a test": lambda on, by: by.post(f"/webhooks/{on.webhook().pk}/test/"),
+        "remove a webhook": lambda on, by: by.post(f"/webhooks/{on.webhook().pk}/remove/"),
+        "a delivery again": lambda on, by: by.post(f"/webhooks/deliveries/{on.delivery().pk}/again/"),
         "jobs": lambda on, by: by.get("/jobs/"),
         "a job again": lambda on, by: by.post(f"/jobs/{uuid4()}/again/"),
         "people": lambda on, by: by.get("/people/"),
