@@ -5,14 +5,19 @@ import json
 import ssl
 import urllib.error
 import urllib.request
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlencode, urlsplit
+from tempfile import TemporaryFile
+from typing import Any, BinaryIO
+from urllib.parse import quote, urlencode, urlsplit
 
+from kb.archives import Entry, zipped
 from kb.terminal.answers import BadRequest, Trouble
 
 TIMEOUT = 10  # seconds without a word
+LONG = 300  # of an import
+MAX_SENT = 50_000_000
 MAX_ANSWER = 20_000_000
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
@@ -44,16 +49,41 @@ class Server:
         return self._ask("/api/v1/incidents/", report)
 
     def bring_in(self, paths: Sequence[Path], options: Mapping[str, Any]) -> dict[str, Any]:
-        raise BadRequest("import works on the machine of the knowledge base: kb import --local PATH")
+        """A file as it is, a folder as a zip; what each brought together in one answer."""
+        query = {name: str(value).lower() if isinstance(value, bool) else value for name, value in options.items()}
+        answers = [
+            self._send(path, urlencode({name: value for name, value in query.items() if value})) for path in paths
+        ]
+        first, *others = answers
+        for answer in others:
+            first = {name: first[name] + answer[name] for name in first}
+        return first
+
+    def _send(self, path: Path, query: str) -> dict[str, Any]:
+        with _packed(path) as file:
+            size = file.seek(0, 2)
+            file.seek(0)
+            if size > MAX_SENT:
+                raise BadRequest(f"{path} has more than {MAX_SENT // 1_000_000} MB: import it on the server's machine.")
+            name = f"{path.resolve().name}.zip" if path.is_dir() else path.name
+            more = {"Content-Type": "application/octet-stream", "Content-Length": str(size)}
+            return self._open_and_read(f"/api/v1/imports/{quote(name, safe='')}?{query}", file, more, "PUT", LONG)
 
     def _ask(self, path: str, sent: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        headers = {"Accept": "application/json", "User-Agent": "kb"}
+        if sent is None:
+            return self._open_and_read(path, None, {}, "GET")
+        return self._open_and_read(path, json.dumps(sent).encode(), {"Content-Type": "application/json"}, "POST")
+
+    def _open_and_read(
+        self, path: str, body: Any, more: Mapping[str, str], method: str, timeout: int = TIMEOUT
+    ) -> dict[str, Any]:
+        headers = {"Accept": "application/json", "User-Agent": "kb", **more}
         headers |= {"Authorization": f"Bearer {self.token}"} if self.token else {}
-        headers |= {"Content-Type": "application/json"} if sent is not None else {}
-        body = None if sent is None else json.dumps(sent).encode()
-        request = urllib.request.Request(self.address + path, body, headers)  # noqa: S310  (http and https only)
+        request = urllib.request.Request(  # noqa: S310  (http and https only)
+            self.address + path, body, headers, method=method
+        )
         try:
-            with self._open(request, timeout=TIMEOUT) as answer:
+            with self._open(request, timeout=timeout) as answer:
                 return self._read(answer.read(MAX_ANSWER))
         except urllib.error.HTTPError as error:
             with error:
@@ -96,8 +126,30 @@ class Server:
         if isinstance(reason, ssl.SSLCertVerificationError):
             return f"The certificate of {self.address} is not good: {reason.verify_message}"
         if isinstance(reason, TimeoutError):
-            return f"{self.address} has not answered for {TIMEOUT} seconds."
+            return f"{self.address} has not answered in time."
         return f"{self.address} cannot be reached: {reason}"
+
+
+@contextmanager
+def _packed(path: Path) -> Iterator[BinaryIO]:
+    """The file; of a folder a zip of what is in it, but for what is hidden. No link is followed."""
+    try:
+        if not path.is_dir():
+            with path.open("rb") as file:
+                yield file
+            return
+        with TemporaryFile() as file:
+            file.writelines(zipped(_entries(path)))
+            yield file
+    except OSError as error:
+        raise BadRequest(f"{error.filename or path}: {error.strerror}") from error
+
+
+def _entries(folder: Path) -> Iterator[Entry]:
+    for found in sorted(folder.rglob("*")):
+        name = found.relative_to(folder).as_posix()
+        if found.is_file() and not found.is_symlink() and not any(part.startswith(".") for part in name.split("/")):
+            yield Entry(name, (found.read_bytes(),))
 
 
 def _reason(content: bytes) -> str:

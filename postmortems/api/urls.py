@@ -3,7 +3,19 @@
 from django.urls import include, path
 from rest_framework.routers import SimpleRouter
 
-from postmortems.api import actions, catalogue, fixes, incidents, intake, mcp, postmortems, problems, slack, views
+from postmortems.api import (
+    actions,
+    catalogue,
+    fixes,
+    imports,
+    incidents,
+    intake,
+    mcp,
+    postmortems,
+    problems,
+    slack,
+    views,
+)
 
 router = SimpleRouter(use_regex_path=False)
 router.register("incidents", incidents.Incidents, "api_incident")
@@ -23,5 +35,6 @@ urlpatterns = [
     path("slack/command/", slack.slack_command, name="slack_command"),
     path("sections/", catalogue.SectionsView.as_view(), name="api_sections"),
     path("me/", catalogue.MeView.as_view(), name="api_me"),
+    path("imports/<str:filename>", imports.ImportView.as_view(), name="api_import"),
     path("", include(router.urls)),
 ]

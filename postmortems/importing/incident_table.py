@@ -1,5 +1,7 @@
 """A table of incidents as CSV: which column is what is said (`title=Summary`), or known by the column's name."""
 
+import csv
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -36,6 +38,17 @@ class Columns:
         used = [f"{column} → {name}" for column, name in {**self.facts, **self.texts}.items()]
         kept = f"; kept as text: {', '.join(self.other)}" if self.other else ""
         return f"columns: {', '.join(used)}{kept}"
+
+
+def mapping_of(text: str) -> dict[str, str]:
+    """`title=Summary,started_at="Start, local"`: as a line of CSV, with commas in quotes. Raises `ValueError`."""
+    try:
+        pairs = [pair.partition("=") for pair in next(csv.reader([re.sub(r'(\w+)="', r'"\1=', text)], strict=True), [])]
+    except csv.Error as error:
+        raise ValueError(str(error)) from error
+    if wrong := [field for field, sign, column in pairs if not (field.strip() and sign and column.strip())]:
+        raise ValueError(f'{wrong[0]!r} names no column. For example title=Summary,started_at="Start time"')
+    return {field.strip(): column.strip() for field, _, column in pairs}
 
 
 def recognises(text: str) -> bool:

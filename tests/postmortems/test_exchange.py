@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.apps import apps
 from django.core.management import CommandError, call_command
 from django.db import transaction
 from django.test import Client
@@ -21,6 +22,7 @@ from hypothesis import strategies as st
 
 from kb.archives import Archive
 from postmortems.exporting.files import FORMATS, csv_zip, json_lines, markdown_zip
+from postmortems.exporting.shapes import SHAPES, Shape
 from postmortems.importing import record_file
 from postmortems.importing.base import Unreadable
 from postmortems.models import (
@@ -48,6 +50,7 @@ from postmortems.workflows import attaching
 from postmortems.workflows.importing import Options, Outcome, import_files
 from tests import factory
 from tests.factory import NOON
+from tests.postmortems.canaries import Secret
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("learn")]
 
@@ -527,3 +530,47 @@ def test_the_number_of_questions_does_not_grow_with_the_rows(alice: User, django
 
     with django_assert_max_num_queries(70):
         whole(json_lines, alice)
+
+
+# --- nothing is forgotten ---
+
+# Of the site and not of what is known, of one person, or made of the rest again.
+NOT_IN_A_COPY = {
+    *("User", "ApiToken", "Invitation", "AuditEvent", "Watch", "Notification", "WorkingCopy", "SuggestionRun"),
+    *("SuggestionOpening", "PostmortemTemplate", "TemplateSection", "PostmortemPolicy", "GlossaryEntry", "Alert"),
+    *("AlertReceipt", "ActionDuePolicy", "Tracker", "SavedFilter", "KnowledgeGap", "IntakePolicy", "SigningKey"),
+    *("KeptAnswer", "Reading", "ReminderChoice", "Digest", "SlackAccount"),
+}
+MADE_AGAIN = {"id", "search_version", "html", "steps_html", "symptoms_html", "file", "owner_text"}
+OF_THE_IMPORT = {"fingerprint", "imported_at"}
+
+
+def shapes(shape: Shape) -> Iterator[Shape]:
+    yield shape
+    for part in shape.parts.values():
+        yield from shapes(part)
+
+
+def test_every_table_and_field_is_in_a_copy_or_left_out_on_purpose() -> None:
+    told: dict[Any, set[str]] = {}
+    for shape in (each for whole in SHAPES for each in shapes(whole)):
+        told.setdefault(shape.model, set()).update(shape.fields, {shape.home}, shape.inherits)
+
+    for model in apps.get_app_config("postmortems").get_models():
+        fields = {field.name for field in (*model._meta.concrete_fields, *model._meta.many_to_many)}
+        assert model in told or model.__name__ in NOT_IN_A_COPY, f"{model.__name__}: a shape, or NOT_IN_A_COPY"
+        if model in told:
+            assert fields - told[model] <= MADE_AGAIN | OF_THE_IMPORT, model
+
+
+def test_of_what_is_hidden_no_word_is_in_any_export(admin: User, charlie: User, alice: User, bob: User) -> None:
+    opened = {"incident": factory.incident(), "postmortem": factory.postmortem(owner=bob), "fix": factory.fix()}
+    secret = Secret(member=alice, former=charlie, team=factory.team("Insiders", alice), opened=opened)
+    words = set(secret.words.values())
+
+    for form, (_, _, make) in FORMATS.items():
+        show = bytes.decode if form == "jsonl" else lambda content: str(unpacked(content))
+        theirs, of_members = show(whole(make, charlie)), show(whole(make, alice))
+        # Who is told of an action item is told with it; a record of one's own is one's own.
+        assert {word for word in words if word in theirs} == set(), form
+        assert {word for word in words if word in of_members}, form

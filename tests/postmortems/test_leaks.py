@@ -128,6 +128,7 @@ FILLED_WITH: dict[str, Any] = {
     "comparison": lambda names, route: names.hidden_pks[:1],
     "signed": lambda names, route: ["made-up"],
     "secret": lambda names, route: ["kb_made-up"],
+    "filename": lambda names, route: ["a.md"],
     "number": lambda names, route: [1, 2],
     "section": lambda names, route: [KEYS[0]],
     "key": lambda names, route: [KEYS[0]],

@@ -212,6 +212,7 @@ REQUESTS: Mapping[str, Mapping[str, Request]] = {
         "as a program": lambda on, by: api(by, on.in_review, "comments", body="Since when?"),
     },
     "administer": {
+        "import": lambda on, by: by.put("/api/v1/imports/a.md", b"# Down\n\n## Summary\n\nIt was.\n"),
         "the audit log": lambda on, by: by.get("/audit/"),
         "programs": lambda on, by: by.get("/programs/"),
         "a new program": lambda on, by: by.post("/programs/", {"name": "pager-bot", "role": "author"}),

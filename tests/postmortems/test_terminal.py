@@ -15,7 +15,7 @@ from django.test import Client
 
 from kb.terminal import command
 from kb.terminal.remote import Server
-from postmortems.models import ApiToken, Incident, Postmortem, User
+from postmortems.models import ApiToken, AuditEvent, Incident, Postmortem, User
 from tests import factory
 from tests.postmortems.conftest import Learn
 
@@ -92,7 +92,7 @@ class Wire:
         answer = self.client.generic(
             request.get_method(),
             f"{parts.path}?{parts.query}",
-            request.data or b"",
+            request.data.read() if hasattr(request.data, "read") else request.data or b"",
             content_type=headers.pop("content-type", "application/json"),
             headers=headers,
         )
@@ -119,6 +119,40 @@ def test_the_api_takes_what_is_asked_of_a_server(known: Postmortem, wired: str, 
 
     assert ended == [0, 0, 1]
     assert capsys.readouterr().out.count(known.ref) >= 2
+
+
+def test_the_api_opens_an_incident(known: Postmortem, wired: str, capsys: Any) -> None:
+    ended = command.run(["incident", "new", "--title", "Down", "--severity", "sev1", "--service", "checkout"])
+
+    row = Incident.objects.get()
+    assert ended == 0
+    assert f"{row.ref} is open: Down" in capsys.readouterr().out
+    assert (row.severity, row.services.get().name) == ("sev1", "Checkout")
+
+
+def test_an_administrator_imports_over_the_wire(
+    known: Postmortem, wired: str, alice: User, capsys: Any, tmp_path: Path
+) -> None:
+    folder = tmp_path / "pm"
+    (folder / ".git").mkdir(parents=True)
+    (folder / "a.md").write_text("# Leap second\n\n## Summary\n\nClocks stood still.\n")
+    (folder / ".git" / "b.md").write_text("# Hidden\n\n## Summary\n\nx\n")
+    (tmp_path / "i.csv").write_text("Words,Severity,Impact\nDisk full,P1,all\n")
+    table = ["import", str(tmp_path / "i.csv"), "--map", "title=Words"]
+
+    refused = command.run(["import", str(folder)])
+    alice.give_roles("administrator")
+    dry = command.run(["import", str(folder), "--dry-run"])
+    before = Postmortem.objects.filter(title="Leap second").count()
+    ended = [command.run(["import", str(folder)]), command.run(table), command.run(["import", str(folder)])]
+
+    assert refused == 3
+    assert (dry, before, ended) == (0, 0, [0, 0, 0])
+    assert "0 created, 0 updated, 1 unchanged" in capsys.readouterr().out
+    assert Postmortem.objects.filter(title__in=["Leap second", "Disk full"]).count() == 2
+    assert not Postmortem.objects.filter(title="Hidden").exists()
+    assert AuditEvent.objects.filter(action="import.upload").count() == 3
+    assert command.run([*table[:2], "--map", "title"]) == 2
 
 
 def test_a_server_says_what_it_does_not_take(known: Postmortem, wired: str, capsys: Any) -> None:

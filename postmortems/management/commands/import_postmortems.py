@@ -1,8 +1,6 @@
 """manage.py import_postmortems PATH...: files, folders and zips become postmortems. Safe to run twice."""
 
-import csv
 import json
-import re
 from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
@@ -12,6 +10,7 @@ from django.utils import timezone
 
 from postmortems import search
 from postmortems.importing.formats import NAMES, Wanted
+from postmortems.importing.incident_table import mapping_of
 from postmortems.models import User
 from postmortems.workflows.importing import CONFLICT, IGNORED, SKIPPED, Options, Outcome, Report, import_files
 
@@ -100,16 +99,10 @@ def _printable(text: str) -> str:
 
 
 def _mapping(text: str) -> dict[str, str]:
-    """`title=Summary,started_at="Start, local"`: as a line of CSV, so that a comma can stand in quotes."""
     try:
-        pairs = [pair.partition("=") for pair in next(csv.reader([re.sub(r'(\w+)="', r'"\1=', text)], strict=True), [])]
-    except csv.Error as error:
+        return mapping_of(text)
+    except ValueError as error:
         raise CommandError(f"--map: {error}") from error
-    if wrong := [field for field, sign, column in pairs if not (field.strip() and sign and column.strip())]:
-        raise CommandError(
-            f'--map: {wrong[0]!r} names no column. For example --map title=Summary,started_at="Start time"'
-        )
-    return {field.strip(): column.strip() for field, _, column in pairs}
 
 
 def _owner(name: str | None) -> User | None:
