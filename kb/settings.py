@@ -276,7 +276,7 @@ ACCOUNT_RATE_LIMITS = {
     "accept_invitation": "20/m/ip",
     "invite": "60/h/user",
     "sign_up": "10/m/ip,3/h/key",
-    "wrong_token": "30/m/ip",
+    "wrong_token": "30/m/key",
 }
 ALLAUTH_TRUSTED_PROXY_COUNT = 1 if _flag("KB_BEHIND_PROXY") else 0
 # What somebody may do whom nobody gave a role.
@@ -399,13 +399,15 @@ REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["kb.api_parser.JSONParser"],
     "EXCEPTION_HANDLER": "kb.api.exception_handler",
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_SCHEMA_CLASS": "kb.api_schema.Described",
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "Postmortem knowledge base",
+    "DESCRIPTION": "What broke, what fixed it, what was promised. The same rules as on the pages.",
     "VERSION": "1",
     "OAS_VERSION": "3.1.1",
-    "ENABLE_DJANGO_DEPLOY_CHECK": False,
+    "POSTPROCESSING_HOOKS": ["kb.api_schema.add_shared"],  # without its own: choices stay where they are taken
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
 }
 
 LOGGING = {

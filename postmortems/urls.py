@@ -2,6 +2,7 @@
 
 from django.urls import path
 
+from postmortems.api.metrics import MetricsView
 from postmortems.views import (
     about_us,
     account,
@@ -192,6 +193,7 @@ urlpatterns = [
     path("account/", account.account, name="account"),
     path("account/tokens/", tokens.token_list, name="token_list"),
     path("account/tokens/<int:pk>/revoke/", tokens.token_revoke, name="token_revoke"),
+    path("metrics", MetricsView.as_view(), name="metrics"),
     path("programs/", tokens.program_list, name="program_list"),
     path("programs/<int:pk>/", tokens.program_detail, name="program_detail"),
     path("account/slack/", slack.slack_link, name="slack_link"),

@@ -10,6 +10,7 @@ from rest_framework.exceptions import AuthenticationFailed, Throttled
 from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
 
+from kb import origin
 from postmortems.models import ApiToken, Scope, User
 from postmortems.workflows import tokens
 
@@ -34,7 +35,8 @@ class TokenAuthentication(BaseAuthentication):
             return token.user, token
         attempt = copy(request._request)
         attempt.method = "POST"  # allauth counts no GET, and here a GET shows a secret, too
-        if not ratelimit.consume(attempt, action="wrong_token"):
+        # By a key of ours: allauth itself refuses who comes without an address, as by a socket.
+        if not ratelimit.consume(attempt, action="wrong_token", key=origin.current().address or "unknown"):
             raise Throttled(wait=60, detail="Too many wrong tokens from this address.")
         raise AuthenticationFailed(REFUSED)
 

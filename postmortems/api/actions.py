@@ -9,9 +9,9 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from kb.api_schema import sent_like, taking
 from postmortems.api import fields
-from postmortems.api.base import Fields, Resource, Step
-from postmortems.api.incidents import ReasonInput
+from postmortems.api.base import Fields, ReasonInput, Resource, Step
 from postmortems.filters import ActionItemFilter
 from postmortems.models import ActionItem, Incident, Postmortem
 from postmortems.workflows import followups
@@ -47,6 +47,7 @@ class ActionItemInput(serializers.Serializer[Any]):
     ticket = fields.text(200, required=False, default="", help_text="In another tracker: JIRA-123, org/repo#4.")
 
 
+@sent_like(title="Alert on pool saturation", home="PM-12", owner="dana", kind="detect", done_when="It pages at 90 %.")
 class PromiseInput(ActionItemInput):
     """A new promise; without a date it gets the one that the policy proposes."""
 
@@ -102,6 +103,7 @@ class ActionItems(Resource):
         rows = ActionItem.objects.visible_to(self.request.user).soonest_first()
         return rows.select_related("owner", "postmortem", "incident", "approved_by", "verified_by")
 
+    @taking("key")
     @extend_schema(request=PromiseInput, responses={201: ActionItemSerializer})
     def create(self, request: Request) -> Response:
         """Promise something after a postmortem or an incident."""
@@ -112,6 +114,7 @@ class ActionItems(Resource):
 
         return self.created(promise)
 
+    @taking("version")
     @extend_schema(request=ActionItemInput, responses=ActionItemSerializer)
     def partial_update(self, request: Request, **kwargs: Any) -> Response:
         """Its words, kind, priority and ticket."""

@@ -19,12 +19,13 @@ from rest_framework.exceptions import APIException
 from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.serializers import BaseSerializer, Serializer
+from rest_framework.serializers import BaseSerializer, CharField, Serializer
 from rest_framework.utils.encoders import JSONEncoder
 from rest_framework.views import APIView
 from rest_framework.viewsets import ViewSetMixin
 
 from kb.api_parser import refuse_text
+from kb.api_schema import taking
 from postmortems.api.once import once
 from postmortems.api.pages import Pages
 from postmortems.workflows import watching
@@ -97,6 +98,12 @@ class Step:
     takes: type[Serializer[Any]] | None = None
 
 
+class ReasonInput(Serializer[Any]):
+    """Why, for whoever asks later."""
+
+    reason = CharField(max_length=10_000, allow_blank=True, required=False, default="")
+
+
 class Resource(Answering):
     """Rows that one may see. `brief` shows one in a list, `serializer_class` one alone; `steps` are its verbs."""
 
@@ -110,7 +117,7 @@ class Resource(Answering):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         for name, step in cls.__dict__.get("steps", {}).items():
-            setattr(cls, name.replace("-", "_"), _action(name, step, cls))
+            setattr(cls, name.replace("-", "_"), _action(name, step))
 
     def rows(self) -> QuerySet[Any]:
         """Those that who asks may see, in a total order, with what the serializers show of them."""
@@ -200,12 +207,11 @@ def unwatch(row: watching.Watched, *, by: Any, at: datetime) -> None:
     watching.stop(row, by=by)
 
 
-def _action(name: str, step: Step, resource: type[Resource]) -> Any:
+def _action(name: str, step: Step) -> Any:
     def take(self: Resource, request: Request, **kwargs: Any) -> Response:
         return self.step(step)
 
     take.__name__ = name.replace("-", "_")
     take.__doc__ = step.says
-    responses = {200: resource.serializer_class, 204: None}
-    described = extend_schema(request=step.takes, responses=responses)(take)
-    return action(detail=True, methods=["post"], url_path=name, url_name=name)(described)
+    route = action(detail=True, methods=["post"], url_path=name, url_name=name)
+    return extend_schema(request=step.takes)(route(taking("version")(take)))

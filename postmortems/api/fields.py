@@ -19,6 +19,18 @@ Row = TypeVar("Row", bound=models.Model)
 class ReadOnly(serializers.ModelSerializer[Row]):
     """What is shown of a row; what is sent has serializers of its own."""
 
+    # Empty, or what an import took over: a text that is mostly an address.
+    serializer_field_mapping = serializers.ModelSerializer.serializer_field_mapping | {
+        models.URLField: serializers.CharField
+    }
+
+    def build_standard_field(self, field_name: str, model_field: Any) -> Any:
+        """A choice that may be empty says so."""
+        field_class, known = super().build_standard_field(field_name, model_field)
+        if model_field.choices and model_field.blank:
+            known["choices"] = [("", "Not known"), *model_field.choices]
+        return field_class, known
+
     def get_extra_kwargs(self) -> dict[str, dict[str, Any]]:
         return {name: {"read_only": True} for name in self.Meta.fields}
 

@@ -10,10 +10,11 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from kb.api_schema import sent_like, taking
 from postmortems.api import fields
 from postmortems.api.access_rules import Shareable
-from postmortems.api.base import Fields, Outdated, Step
-from postmortems.api.incidents import OutcomeSerializer, ReasonInput
+from postmortems.api.base import Fields, Outdated, ReasonInput, Step
+from postmortems.api.incidents import OutcomeSerializer
 from postmortems.filters import FixFilter
 from postmortems.models import Fix, FixUse, Incident, Postmortem, Problem
 from postmortems.models.fix import MOST_MONTHS, Freshness, Overtaken
@@ -87,6 +88,13 @@ class FixInput(serializers.Serializer[Any]):
         return attrs
 
 
+@sent_like(
+    title="Recycle the pool",
+    kind="mitigation",
+    steps="1. Drain.\n2. Restart.",
+    undo="Put the old size back.",
+    incident="INC-7",
+)
 class NewFixInput(FixInput):
     """`incident`: where it helped, which is recorded; `postmortem`: where it is told of."""
 
@@ -121,12 +129,14 @@ class Fixes(Shareable):
         rows = rows.order_by("title", "pk").prefetch_related("services")
         return rows if self.action == "list" else rows.select_related("problem", "postmortem", "confirmed_by")
 
+    @taking("key")
     @extend_schema(request=NewFixInput, responses={201: FixSerializer})
     def create(self, request: Request) -> Response:
         """A new one, as a draft: alone, of a postmortem, or as what fixed an incident."""
         nothing: Fields = {"services": [], "problem": None}
         return self.created(lambda: curating.create_fix(**{**nothing, **self.sent(NewFixInput)}, **self.now()))
 
+    @taking("version")
     @extend_schema(request=FixInput, responses=FixSerializer)
     def partial_update(self, request: Request, **kwargs: Any) -> Response:
         """What is written of it. Whoever changes what is run of a verified fix makes it a draft again."""
@@ -139,6 +149,7 @@ class Fixes(Shareable):
                 raise Outdated from refusal
         return self.shown(row)
 
+    @taking("key")
     @extend_schema(methods=["GET"], responses=OutcomeSerializer(many=True))
     @extend_schema(methods=["POST"], request=UseInput, responses={201: OutcomeSerializer})
     @action(detail=True, methods=["get", "post"], filterset_class=None)

@@ -11,11 +11,12 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from kb.api_schema import sent_like, taking
 from postmortems import suggestions
 from postmortems.api import fields
 from postmortems.api.access_rules import Shareable
 from postmortems.api.answers import SuggestionsSerializer
-from postmortems.api.base import Fields, Step, unwatch
+from postmortems.api.base import Fields, ReasonInput, Step, unwatch
 from postmortems.api.timelines import HasTimeline, NewEntrySerializer
 from postmortems.filters import IncidentFilter
 from postmortems.models import (
@@ -126,14 +127,11 @@ class IncidentInput(serializers.Serializer[Any]):
         return value
 
 
+@sent_like(title="Checkout answers 503", symptoms="p95 is 9 s since 14:05", severity="sev2", services=["checkout"])
 class DeclareInput(IncidentInput):
     """A new incident. About security: restricted to who declares it, and administrators."""
 
     kind = serializers.ChoiceField(Kind.choices, required=False)
-
-
-class ReasonInput(serializers.Serializer[Any]):
-    reason = fields.text(10_000, required=False, default="")
 
 
 class NoteInput(serializers.Serializer[Any]):
@@ -172,7 +170,7 @@ class OutcomeInput(serializers.Serializer[Any]):
     note = fields.text(5000, required=False)
 
 
-class VerdictInput(serializers.Serializer[Any]):
+class JudgementInput(serializers.Serializer[Any]):
     item = fields.Ref(*fields.DOCUMENTS)
     verdict = serializers.ChoiceField(SuggestionVerdict.Verdict.choices)
 
@@ -213,6 +211,7 @@ class Incidents(HasTimeline, Shareable):
             Prefetch("postmortems", seen), Prefetch("participants", crew)
         )
 
+    @taking("key")
     @extend_schema(request=DeclareInput, responses={201: IncidentSerializer})
     def create(self, request: Request) -> Response:
         """Declare an incident."""
@@ -222,6 +221,7 @@ class Incidents(HasTimeline, Shareable):
 
         return self.created(declare)
 
+    @taking("version")
     @extend_schema(request=IncidentInput, responses=IncidentSerializer)
     def partial_update(self, request: Request, **kwargs: Any) -> Response:
         """What is known now. The text as first declared is kept beside it."""
@@ -231,6 +231,7 @@ class Incidents(HasTimeline, Shareable):
             triage.edit_incident(row, **known, **self.now())
         return self.shown(row)
 
+    @taking("key")
     @extend_schema(methods=["GET"], responses=OutcomeSerializer(many=True))
     @extend_schema(methods=["POST"], request=OutcomeInput, responses={201: OutcomeSerializer})
     @action(detail=True, methods=["get", "post"])
@@ -245,15 +246,15 @@ class Incidents(HasTimeline, Shareable):
     def _record(self, incident: Incident) -> FixUse:
         return triage.record_outcome(incident, **self.sent(OutcomeInput), **self.now())
 
-    @extend_schema(request=VerdictInput, responses={200: VerdictSerializer})
+    @extend_schema(request=JudgementInput, responses={200: VerdictSerializer})
     @action(detail=True, methods=["post"])
     def verdicts(self, request: Request, **kwargs: Any) -> Response:
         """How a suggestion compares with this incident; the newer word counts, for everybody."""
-        incident, said = self.row(), self.sent(VerdictInput)
+        incident, said = self.row(), self.sent(JudgementInput)
         row = suggesting.give_verdict(incident, **said, **self.now())
         return Response(VerdictSerializer({"item": said["item"].ref, "verdict": row.verdict, "at": row.at}).data)
 
-    @extend_schema(responses=SuggestionsSerializer)
+    @extend_schema(responses={200: SuggestionsSerializer, 503: SuggestionsSerializer})
     @action(detail=True, pagination_class=None, filterset_class=None)
     def suggestions(self, request: Request, **kwargs: Any) -> Response:
         """What fixed incidents that look like this one."""

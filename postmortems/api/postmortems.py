@@ -13,10 +13,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from kb import markdown
+from kb.api_schema import sent_like, taking
 from postmortems import sections
 from postmortems.api import fields
 from postmortems.api.access_rules import Shareable
-from postmortems.api.base import Fields, Outdated, Step, etag_of, unwatch
+from postmortems.api.base import Fields, Outdated, ReasonInput, Step, etag_of, unwatch
 from postmortems.api.reviews import HasReview
 from postmortems.api.timelines import HasTimeline, NewEntrySerializer
 from postmortems.filters import PostmortemFilter
@@ -142,6 +143,7 @@ def _one_line_end(text: str) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n").rstrip()
 
 
+@sent_like(incident="INC-7")
 class BeginInput(serializers.Serializer[Any]):
     """A postmortem of something that was never declared here; or, with `incident`, of one that is over."""
 
@@ -167,6 +169,7 @@ def _not_later_than_today(value: Any) -> Any:
     return value
 
 
+@sent_like(sections={"impact": "Nobody could pay, from 14:05 to 14:31."}, note="Impact is known")
 class TextInput(serializers.Serializer[Any]):
     """What is to be changed; what is left out stays. It becomes a revision."""
 
@@ -208,10 +211,6 @@ class SectionInput(serializers.Serializer[Any]):
     body = body_field()
     note = serializers.CharField(max_length=300, required=False, allow_blank=True, default="")
     base = serializers.IntegerField(min_value=0, max_value=2**31 - 1, required=False, help_text=BASE)
-
-
-class ReasonInput(serializers.Serializer[Any]):
-    reason = fields.text(2000, required=False, default="")
 
 
 class RestoreInput(serializers.Serializer[Any]):
@@ -257,6 +256,7 @@ class Postmortems(HasReview, HasTimeline, Shareable):
             Prefetch("fixes", Fix.objects.visible_to(user).order_by("pk")),
         )
 
+    @taking("key")
     @extend_schema(request=BeginInput, responses={201: PostmortemSerializer})
     def create(self, request: Request) -> Response:
         """Begin a draft: of an incident that is over (if it has one already, that one), or of something else."""
@@ -268,6 +268,7 @@ class Postmortems(HasReview, HasTimeline, Shareable):
             return drafting.draft_from(said["incident"], **self.now())
         return drafting.begin(**said, **self.now())
 
+    @taking("version")
     @extend_schema(request=TextInput, responses=PostmortemSerializer)
     def partial_update(self, request: Request, **kwargs: Any) -> Response:
         """Save a revision with these changes.
@@ -300,6 +301,7 @@ class Postmortems(HasReview, HasTimeline, Shareable):
         """What is written, in reading order."""
         return Response(SectionSerializer(self.row().sections_in_order(), many=True).data)
 
+    @taking("version")
     @extend_schema(methods=["GET"], responses=SectionSerializer)
     @extend_schema(methods=["PUT"], request=SectionInput, responses=SectionSerializer)
     @action(detail=True, methods=["get", "put"], url_path="sections/<slug:key>", filterset_class=None)

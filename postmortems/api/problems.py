@@ -8,6 +8,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from kb.api_schema import taking
 from postmortems.api import fields
 from postmortems.api.base import Resource, Step
 from postmortems.filters import ProblemFilter
@@ -92,12 +93,14 @@ class Problems(Resource):
         seen = Postmortem.objects.visible_to(user).order_by("pk"), Fix.objects.visible_to(user).order_by("pk")
         return rows.prefetch_related(Prefetch("postmortems", seen[0]), Prefetch("fixes", seen[1]))
 
+    @taking("key")
     @extend_schema(request=ProblemInput, responses={201: ProblemSerializer})
     def create(self, request: Request) -> Response:
         """Name one."""
         nothing = {"cause_category": "", "discriminating_check": ""}
         return self.created(lambda: problems.create(**{**nothing, **self.sent(ProblemInput)}, **self.now()))
 
+    @taking("version")
     @extend_schema(request=ProblemInput, responses=ProblemSerializer)
     def partial_update(self, request: Request, **kwargs: Any) -> Response:
         """Its name, its kind of cause, and how to tell it from its look-alikes."""

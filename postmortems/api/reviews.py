@@ -10,6 +10,7 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from kb.api_schema import taking
 from postmortems import sections
 from postmortems.api import fields
 from postmortems.api.base import Fields, Resource, Step
@@ -20,7 +21,7 @@ from postmortems.workflows import publishing, reviewing
 TEXT_LENGTH = 20_000
 
 
-class AskedSerializer(fields.ReadOnly[ReviewRequest]):
+class ReviewRequestSerializer(fields.ReadOnly[ReviewRequest]):
     """Somebody who is asked, and what they said of the newest revision."""
 
     reviewer = fields.person()
@@ -39,7 +40,7 @@ class ReviewSerializer(serializers.Serializer[Any]):
     revision = serializers.IntegerField()
     still_to_write = serializers.ListField(child=serializers.CharField())
     unresolved_comments = serializers.IntegerField()
-    requests = AskedSerializer(many=True)
+    requests = ReviewRequestSerializer(many=True)
 
 
 class CommentSerializer(fields.ReadOnly[Comment]):
@@ -155,6 +156,7 @@ class HasReview(Resource):
         }
         return Response(ReviewSerializer(known).data)
 
+    @taking("key")
     @extend_schema(methods=["GET"], responses=CommentSerializer(many=True))
     @extend_schema(methods=["POST"], request=CommentInput, responses={201: CommentSerializer})
     @action(detail=True, methods=["get", "post"], filterset_class=None)

@@ -4,12 +4,14 @@ from typing import Any
 
 from rest_framework import serializers
 
+from kb.api_schema import sent_like
 from postmortems.models import Environment, Service
 from postmortems.suggestions import Report
 
 TEXT_LENGTH = 100_000
 
 
+@sent_like(title="Checkout is slow", error_excerpt="FATAL: connection slots are reserved", services=["checkout"])
 class ReportSerializer(serializers.Serializer[Report]):
     """What is known of an incident: at least one of title, symptoms and error_excerpt."""
 

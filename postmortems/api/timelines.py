@@ -10,6 +10,7 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from kb.api_schema import taking
 from postmortems.api import fields
 from postmortems.api.base import Fields, Resource
 from postmortems.models import TimelineEntry
@@ -41,6 +42,7 @@ class HasTimeline(Resource):
     def add_entry(self, home: Any) -> TimelineEntry:
         raise NotImplementedError
 
+    @taking("key")
     @extend_schema(methods=["GET"], responses=EntrySerializer(many=True))
     @extend_schema(methods=["POST"], request=NewEntrySerializer, responses={201: EntrySerializer})
     @action(detail=True, methods=["get", "post"], filterset_class=None)

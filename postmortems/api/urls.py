@@ -6,6 +6,7 @@ from rest_framework.routers import SimpleRouter
 from postmortems.api import (
     actions,
     catalogue,
+    describing,
     fixes,
     imports,
     incidents,
@@ -34,6 +35,8 @@ urlpatterns = [
     path("mcp/", mcp.mcp, name="mcp"),
     path("slack/command/", slack.slack_command, name="slack_command"),
     path("sections/", catalogue.SectionsView.as_view(), name="api_sections"),
+    path("schema/", describing.schema, name="api_schema"),
+    path("docs/", describing.docs, name="api_docs"),
     path("me/", catalogue.MeView.as_view(), name="api_me"),
     path("imports/<str:filename>", imports.ImportView.as_view(), name="api_import"),
     path("", include(router.urls)),

@@ -1,13 +1,19 @@
 """The two questions a program may ask: what fixed this, and where is that."""
 
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from postmortems import search, suggestions
+from postmortems.api.answers import FoundPageSerializer, SuggestionsSerializer
 from postmortems.api.base import View
 from postmortems.api.serializers import ReportSerializer, SearchSerializer
 from postmortems.models import Scope
 from postmortems.search import FACETS
+
+FACET_PARAMETERS = [
+    OpenApiParameter(name, str, many=True, description="Any of these; may be repeated.") for name in FACETS
+]
 
 
 class SuggestionsView(View):
@@ -15,6 +21,7 @@ class SuggestionsView(View):
 
     scope = Scope.READ  # it is posted because it is long, and changes nothing
 
+    @extend_schema(request=ReportSerializer, responses={200: SuggestionsSerializer, 503: SuggestionsSerializer})
     def post(self, request: Request) -> Response:
         serializer = ReportSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
@@ -26,6 +33,7 @@ class SuggestionsView(View):
 class SearchView(View):
     """What this user may see of what matches `q`; facet fields repeat for any-of: `?q=dns&service=edge&service=dns`."""
 
+    @extend_schema(parameters=[SearchSerializer, *FACET_PARAMETERS], responses=FoundPageSerializer)
     def get(self, request: Request) -> Response:
         serializer = SearchSerializer(data=request.query_params)
         serializer.is_valid(raise_exception=True)

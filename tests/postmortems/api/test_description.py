@@ -1,0 +1,86 @@
+"""The description of the API: on file, complete, and readable as a page of ours."""
+
+import json
+import re
+from typing import Any
+
+import pytest
+from django.core.checks import run_checks
+from django.test import Client
+
+from postmortems.api.describing import OPENAPI, described
+from postmortems.models import User
+from tests import factory
+from tests.postmortems.api import snapshot
+
+DOCS = "/api/v1/docs/"
+
+
+def test_the_description_is_the_one_on_file() -> None:
+    """Failed? Look at what changed; meant so, `python -m tests.postmortems.api.snapshot` writes the file anew."""
+    before, now = snapshot.FILE.read_text().splitlines(), snapshot.now().splitlines()
+
+    gone, new = [line for line in before if line not in now], [line for line in now if line not in before]
+    assert (gone, new) == ([], [])
+    assert before == now
+
+
+def test_everybody_may_read_the_description(db: None) -> None:
+    answer = Client().get("/api/v1/schema/")
+
+    assert (answer.status_code, answer["Content-Type"]) == (200, OPENAPI)
+    assert answer.json()["openapi"].startswith("3.1")
+
+
+def test_nothing_was_guessed() -> None:
+    said = [each for each in run_checks(include_deployment_checks=True) if str(each.id).startswith("drf_spectacular")]
+
+    assert said == []
+
+
+def test_every_operation_says_what_it_does_what_it_needs_and_how_it_refuses() -> None:
+    operations = [each for methods in described()["paths"].values() for each in methods.values()]
+
+    assert len(operations) > 90
+    assert len({each["operationId"] for each in operations}) == len(operations)
+    for each in operations:
+        name = each["operationId"]
+        assert len(each["description"]) > len("Scope of a token: `write`."), name
+        assert {"400", "401", "403"} <= set(each["responses"]), name
+        assert [scheme for way in each["security"] for scheme in way] == ["token", "basic", "session"], name
+
+
+def test_what_is_sent_has_examples() -> None:
+    sent = [
+        each["requestBody"]["content"]["application/json"]
+        for methods in described()["paths"].values()
+        for name, each in methods.items()
+        if each["operationId"] in {"incidents_create", "postmortems_create", "fixes_create", "suggestions_create"}
+    ]
+
+    assert len(sent) == 4
+    assert [content for content in sent if not content.get("examples")] == []
+
+
+def test_the_page_shows_every_operation_without_a_script(alice: User) -> None:
+    page = factory.signed_in(alice).get(DOCS)
+
+    shown = set(re.findall(r"<code>(/api/v1/[^<]+)</code>", page.text))
+    assert shown == set(described()["paths"])
+    assert all(f'id="shape-{name}"' in page.text for name in described()["components"]["schemas"])
+    assert "http://" not in re.sub(r"http://(127.0.0.1|localhost|testserver)", "", page.text)
+    assert Client().get(DOCS).status_code == 302
+
+
+@pytest.mark.parametrize("path", ["/api/v1/schema/", DOCS])
+def test_the_description_is_only_read(alice: User, path: str) -> None:
+    answer: Any = factory.signed_in(alice).post(path)
+
+    assert answer.status_code == 405
+
+
+def test_the_file_is_a_description(db: None) -> None:
+    names = [line.split(" ")[1] for line in snapshot.FILE.read_text().splitlines() if line.startswith("POST")]
+
+    assert "/api/v1/incidents/" in names
+    assert json.dumps(described(), default=str)
