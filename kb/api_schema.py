@@ -34,6 +34,7 @@ PATHS: Mapping[str, dict[str, Any]] = {
     "key": {"type": "string", "pattern": "^[-a-zA-Z0-9_]+$", "examples": ["summary"]},
 }
 NUMBER = {"type": "integer", "minimum": 0}
+TEXT = {"type": "string"}
 VERSION = {
     "name": "If-Match",
     "in": "header",
@@ -143,7 +144,13 @@ class Described(AutoSchema):
         return found.removesuffix("_create") if is_step else found
 
     def _resolve_path_parameters(self, variables: Any) -> list[dict[str, Any]]:
-        return [{"name": name, "in": "path", "required": True, "schema": PATHS.get(name, NUMBER)} for name in variables]
+        return [
+            {"name": name, "in": "path", "required": True, "schema": PATHS.get(name, self._kind(name))}
+            for name in variables
+        ]
+
+    def _kind(self, name: str) -> dict[str, Any]:
+        return NUMBER if f"<int:{name}>" in self.path_regex else TEXT
 
     def _get_response_for_code(self, serializer: Any, status_code: Any, *args: Any, **kwargs: Any) -> Any:
         answer: Any = super()._get_response_for_code(serializer, status_code, *args, **kwargs)  # type: ignore[no-untyped-call]
