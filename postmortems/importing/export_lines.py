@@ -11,7 +11,8 @@ MAX_LINE = 20_000_000
 
 
 def recognises(text: str) -> bool:
-    return text.lstrip().startswith('{"record":')
+    """Also without a line: a list that is empty."""
+    return not text.strip() or text.lstrip().startswith('{"record":')
 
 
 def documents(text: str, *, name: str, mapping: Mapping[str, str]) -> Iterator[FoundRecord | Left]:
