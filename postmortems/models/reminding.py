@@ -12,8 +12,8 @@ MOST_BEGUN = 2
 
 
 class Rhythm(models.TextChoices):
-    DAILY = "daily", "Daily, when there is something"
-    WEEKLY = "weekly", "Weekly, all in one"
+    DAILY = "daily", "Daily"
+    WEEKLY = "weekly", "Weekly"
     NONE = "none", "Never"
 
 

@@ -1,4 +1,7 @@
-"""Notifications by mail: after the change is committed, to who may see it at that moment, each at most once."""
+"""Notifications by mail: after the change is committed, to who may see it at that moment, each at most once.
+
+A worker sends them, where one lives, so that nobody waits for a mail server; else they are sent in the request.
+"""
 
 import logging
 from collections.abc import Iterable
@@ -14,6 +17,7 @@ from django.db.models import QuerySet
 from django.urls import reverse
 from django.utils import timezone
 
+from kb.jobs.models import Worker
 from kb.jobs.retrying import Retry, job
 from postmortems.models import Notification, User
 
@@ -23,10 +27,17 @@ SALT = "postmortems.mail-off"
 
 
 def send_soon(pks: Iterable[int], *, at: datetime) -> None:
-    """Once what they tell of is committed. What fails here is left for `manage.py send_notifications`."""
+    """Once what they tell of is committed. What fails is left for the worker or `manage.py send_notifications`."""
     wanted = list(pks)
-    if wanted:
+    if wanted and Worker.objects.living(at=timezone.now()).exists():
+        send_mail.enqueue(wanted)
+    elif wanted:
         transaction.on_commit(lambda: _send_quietly(wanted, at), robust=True)
+
+
+@job(retry=Retry(attempts=1))  # what is left is sent with all that is left
+def send_mail(pks: list[int]) -> list[int]:
+    return list(send(Notification.objects.filter(pk__in=pks), at=timezone.now()))
 
 
 def _send_quietly(pks: list[int], at: datetime) -> None:

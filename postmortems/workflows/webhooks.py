@@ -87,6 +87,8 @@ def deliver_webhook(pk: int) -> str:
 def deliver(delivery: WebhookDelivery, *, at: datetime) -> str:
     """Its state now. Raises `DeliveryFailed` for what may be better later; the same message keeps its id."""
     webhook = delivery.webhook
+    if delivery.state == State.DELIVERED:  # by a job that was put in beside this one
+        return str(delivery.state)
     message = message_of(delivery) if webhook.is_active else None
     if message is None:
         delivery.end(State.WITHHELD)
@@ -277,6 +279,8 @@ def deliver_again(delivery: WebhookDelivery, *, by: Any, at: datetime) -> None:
     """The same message, with its id, of what the account may see now."""
     roles.require(by, "administer")
     _insist_on_active(delivery.webhook)
+    if delivery.state == State.WAITING:
+        raise NotNow("It is on its way already.")
     delivery.wait_again()
     deliver_webhook.enqueue(delivery.pk)
     auditing.record("webhook.redeliver", on=delivery, by=by, at=at)

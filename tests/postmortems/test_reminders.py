@@ -374,7 +374,7 @@ def test_a_digest_that_is_sent_is_not_sent_by_a_second_job(work_off: WorkOff) ->
 
 def test_one_chooses_on_the_account_page(alice: User) -> None:
     client = factory.signed_in(alice)
-    assert "Daily, when there is something" in client.get("/account/").text
+    assert "What it would say now" in client.get("/account/").text
 
     client.post("/reminders/choose/", {"rhythm": "weekly", "weekday": "3"})
     assert (choice := ReminderChoice.objects.get()) and (choice.rhythm, choice.weekday) == ("weekly", 3)

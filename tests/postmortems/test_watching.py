@@ -7,8 +7,10 @@ import pytest
 from django.core import mail
 from django.core.management import CommandError, call_command
 from django.test import Client
+from django.utils import timezone
 from pytest_django import Settings
 
+from kb.jobs.models import Worker
 from postmortems.models import Incident, Notification, Postmortem, User, Visibility, Watch
 from postmortems.workflows import mailing, telling, triage, watching
 from tests import factory
@@ -152,6 +154,20 @@ def test_a_mail_follows_the_commit(dora: User, django_capture_on_commit_callback
     assert (sent.to, sent.subject) == (["dora@example.org"], f"{incident.ref} is SEV1 now.")
     assert f"/incidents/{incident.ref}/" in sent.body
     assert "List-Unsubscribe" in sent.extra_headers
+
+
+def test_where_a_worker_lives_it_sends_the_mail(
+    dora: User, work_off: Callable[[], int], django_capture_on_commit_callbacks: Committed
+) -> None:
+    Worker.objects.beat("living", at=timezone.now())
+
+    with django_capture_on_commit_callbacks(execute=True):
+        tell(dora, factory.incident())
+    assert mail.outbox == []  # nobody waited for the mail server
+
+    assert work_off() == 1
+    assert [sent.to for sent in mail.outbox] == [["dora@example.org"]]
+    assert mailing.send_left(at=NOON) == (0, 0)
 
 
 def test_no_mail_for_who_wants_none_or_has_no_address(bob: User, dora: User) -> None:

@@ -19,6 +19,7 @@ from pytest_django import Settings
 
 from kb.jobs import queue
 from postmortems.models import AuditEvent, Incident, Notification, User, Visibility, Webhook, WebhookDelivery
+from postmortems.models.webhook import NotNow
 from postmortems.workflows import publishing, triage, webhooks
 from postmortems.workflows.webhook_messages import for_slack, for_teams
 from tests import factory
@@ -298,9 +299,13 @@ def test_in_the_end_it_is_a_dead_letter_and_can_be_sent_again(
 
     listener.status = 200
     webhooks.deliver_again(WebhookDelivery.objects.get(), by=None, at=clock[0])
-    work_off()
+    with pytest.raises(NotNow, match="on its way"):
+        webhooks.deliver_again(WebhookDelivery.objects.get(), by=None, at=clock[0])
+    queue.put_back(DBTaskResult.objects.get(status=queue.DEAD).pk, at=clock[0])
+    assert work_off() == 2
 
     assert WebhookDelivery.objects.get().state == "delivered"
+    assert len(listener.requests) == 9
 
 
 def test_after_days_of_failures_it_is_switched_off_and_administrators_are_told(
