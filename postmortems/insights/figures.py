@@ -62,6 +62,17 @@ class Table:
     header: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
 
+    @property
+    def columns(self) -> list[tuple[str, bool]]:
+        """(name, whether it is of numbers)."""
+        first = self.rows[0] if self.rows else ()
+        return [(name, n < len(first) and isinstance(first[n], int | Figure)) for n, name in enumerate(self.header)]
+
+    @property
+    def labelled(self) -> list[list[tuple[str, Cell]]]:
+        """Each row as (name of the column, cell)."""
+        return [list(zip(self.header, row, strict=True)) for row in self.rows]
+
 
 # --- what is drawn: plain numbers, in units of a drawing two hundred wide ---
 

@@ -1,8 +1,8 @@
-"""Are postmortems written in time, read, and of use later."""
+"""Are postmortems written in time, read, and of use later. Due dates are the policy's: in the site's zone."""
 
 from __future__ import annotations
 
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Any
 
 from django.db.models import CharField, Count, Exists, F, OuterRef, Q, Value
@@ -10,7 +10,7 @@ from django.db.models.functions import Cast, Concat, TruncDate
 from django.utils import timezone
 
 from postmortems.insights.figures import Section, Share, Table, figure
-from postmortems.insights.scope import Scope, incidents_at_any_time, midnight, postmortems
+from postmortems.insights.scope import Scope, incidents_at_any_time, postmortems
 from postmortems.models import FixUse, Postmortem, PostmortemPolicy, Reading, SuggestionVerdict
 from postmortems.models.incident import IncidentQuerySet
 from postmortems.models.prevention import HELPED
@@ -33,7 +33,7 @@ LIFE = {
 def due(scope: Scope, user: Any) -> Any:
     """Those whose date by the policy lies in the period."""
     rows = postmortems(scope, user).filter(due_on__range=(scope.first, scope.last))
-    return rows.annotate(published_on=TruncDate("published_at"))
+    return rows.annotate(published_on=TruncDate("published_at", tzinfo=timezone.get_default_timezone()))
 
 
 def is_due(how: str, today: date) -> Q:
@@ -64,8 +64,9 @@ def missing(scope: Scope, user: Any, at: datetime) -> IncidentQuerySet:
 
 def _due_between(days: int, first: date, last: date) -> Q:
     """Resolved so long before these days that its postmortem was due in them."""
-    away = timedelta(days=days)
-    return Q(resolved_at__gte=midnight(first - away), resolved_at__lt=midnight(last - away + timedelta(days=1)))
+    away, zone = timedelta(days=days), timezone.get_default_timezone()
+    begin, end = (datetime.combine(day, time(), zone) for day in (first - away, last - away + timedelta(days=1)))
+    return Q(resolved_at__gte=begin, resolved_at__lt=end)
 
 
 def published(scope: Scope, user: Any) -> Any:

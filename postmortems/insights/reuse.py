@@ -86,7 +86,7 @@ def section(scope: Scope, user: Any) -> Section:
                 ),
             ),
         ),
-        chart=chart([("To the first", took)]) if took else None,
+        chart=chart([("To a useful one", took)]) if took else None,
         headlines=(
             ("An earlier fix was found and used", shares["used"], "incidents"),
             ("A suggestion was useful", shares["useful"], "incidents"),

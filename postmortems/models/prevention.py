@@ -17,7 +17,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from django.db.models import CharField, Exists, F, OuterRef, Q, QuerySet, Value
+from django.db.models import Case, CharField, Exists, F, OuterRef, Q, QuerySet, Value, When
 from django.db.models.functions import Cast, Coalesce, Concat
 
 from postmortems.models.fix import Fix, FixUse
@@ -29,7 +29,12 @@ HELPED = (FixUse.Outcome.WORKED, FixUse.Outcome.PARTLY)
 # The time in which an item is owed: it was promised, and nobody has seen yet that it holds.
 OWED = {
     "promised_at": Coalesce("postmortem__published_at", "created_at"),
-    "held_from": Coalesce("verified_at", Value(datetime(9999, 1, 1, tzinfo=UTC))),
+    # Verified nobody knows when, as in an import: nothing is held against it.
+    "held_from": Coalesce(
+        "verified_at",
+        Case(When(state="verified", then=Coalesce("postmortem__published_at", "created_at"))),
+        Value(datetime(9999, 1, 1, tzinfo=UTC)),
+    ),
 }
 
 # Field of an action item, and how many queries lie between it and where it is asked for.

@@ -147,6 +147,7 @@ class PostmortemRecord:
     kind: str = "service"
     environment: str = "production"
     status: str = "published"
+    published_after_days: int = 5
     problem: str = ""
     source_url: str = ""
     visibility: str = "open"
@@ -174,6 +175,15 @@ class SuggestedRecord:
     shown: tuple[str, ...] = ()
     opened: tuple[str, ...] = ()
     verdicts: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class GapRecord:
+    """What `by` searched for so many minutes after the start, and nothing was found."""
+
+    text: str
+    by: str
+    minutes: int
 
 
 @dataclass(frozen=True)
@@ -217,6 +227,7 @@ class IncidentRecord:
     action_items: tuple[ActionRecord, ...] = ()
     fix_uses: tuple[FixUseRecord, ...] = ()
     suggested: SuggestedRecord | None = None
+    searched_in_vain: tuple[GapRecord, ...] = ()
 
 
 @dataclass(frozen=True)

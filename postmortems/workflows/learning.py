@@ -12,13 +12,12 @@ from django.db import DatabaseError
 from django.db.models import Q
 from django.utils import timezone
 
+from kb.jobs.retrying import Retry, job
 from postmortems import search
 from postmortems.models import Fix, Incident, KnowledgeGap, Postmortem, Problem, Reading
 from postmortems.models.gap import BAD
 
 logger = logging.getLogger(__name__)
-
-ASKED_AGAIN = 200  # gaps at once: a search of the index each
 
 
 def record_gap(found: search.Results, *, by: Any, at: datetime, incident: str = "") -> KnowledgeGap | None:
@@ -52,13 +51,18 @@ def _their_incident(by: Any, ref: str) -> Incident | None:
 def close_answered_gaps(*, at: datetime, gaps: Iterable[KnowledgeGap] | None = None) -> int:
     """Ask again what found nothing; what something answers now is closed. Returns how many were.
 
-    `gaps`: these; else the open ones that have waited longest, for a timer. Only what everybody may see answers: a gap
+    `gaps`: these; else all that are open. Only what everybody may see answers: a gap
     that closed tells nobody of a document that they may not see.
     """
-    waiting = KnowledgeGap.objects.unanswered().select_related("incident").order_by("at", "pk")[:ASKED_AGAIN]
-    asked = waiting if gaps is None else gaps
+    asked = KnowledgeGap.objects.unanswered().select_related("incident") if gaps is None else gaps
     answered = search.answered_for_everybody({gap.pk: (gap.text, gap.incident.search_key) for gap in asked})
     return KnowledgeGap.objects.filter(pk__in=answered).answer(at=at) if answered else 0
+
+
+@job(retry=Retry(attempts=1))  # it comes again by itself
+def ask_gaps_again() -> int:
+    """For the worker, every hour."""
+    return close_answered_gaps(at=timezone.now())
 
 
 def note_reading(postmortem: Any, *, by: Any, at: datetime) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,9 +18,12 @@ from postmortems.models import (
     Fix,
     FixUse,
     Incident,
+    KnowledgeGap,
     Participant,
     Postmortem,
+    PostmortemPolicy,
     Problem,
+    Reading,
     SectionText,
     Service,
     SuggestionOpening,
@@ -99,6 +102,7 @@ def load_sample_data(*, at: datetime, password: str, folder: Path = files.FOLDER
         _load_postmortem(loading, record, place)
     for incident in fresh:
         _load_fix_uses(loading, incident)
+        _load_gaps(loading, incident)
         if incident.suggested:
             _load_suggested(loading, incident.suggested, loading.incidents[incident.key])
     if loading.items:
@@ -244,6 +248,7 @@ def _postmortem(loading: Loading, record: files.PostmortemRecord, place: str) ->
         team=_one(loading.teams, record.team, f"{place}: team"),
         owner=_one(loading.people, record.owner, f"{place}: owner"),
         problem=_maybe(loading.problems, record.problem, f"{place}: problem"),
+        due_on=_due_on(incidents),
     )
     postmortem.incidents.set(incidents)
     postmortem.services.set(_known(loading.services, record.services, f"{place}: services"))
@@ -253,8 +258,14 @@ def _postmortem(loading: Loading, record: files.PostmortemRecord, place: str) ->
     _add_moments(loading, record.timeline, start, place, postmortem=postmortem)
     _add_action_items(loading, record.action_items, end, place, postmortem=postmortem)
     if is_published:
-        postmortem.publish(at=min(loading.at, end + timedelta(days=5)))
+        postmortem.publish(at=min(loading.at, end + timedelta(days=record.published_after_days)))
     return postmortem
+
+
+def _due_on(incidents: list[Incident]) -> date | None:
+    """By the policy for the first of its incidents."""
+    policy = PostmortemPolicy.objects.for_incident(incidents[0]) if incidents else None
+    return policy.due_on(incidents[0]) if policy else None
 
 
 def _tag(loading: Loading, name: str) -> Tag:
@@ -324,9 +335,20 @@ def _load_suggested(loading: Loading, record: files.SuggestedRecord, incident: I
     for key in record.opened:
         opened = {"run": run, "key": _one(keys, key, f"{place}: opened"), "at": at + timedelta(minutes=1)}
         loading.create(SuggestionOpening, place, **opened)
+        read = fixes[key].postmortem
+        if read and read.owner != by:
+            Reading.objects.record(postmortem=read, reader=by, on=at.date())
     for key, verdict in record.verdicts.items():
         judged = {"key": _one(keys, key, f"{place}: verdicts"), "verdict": verdict, "at": at + timedelta(minutes=2)}
         loading.create(SuggestionVerdict, place, incident=incident, by=by, **judged)
+
+
+def _load_gaps(loading: Loading, record: files.IncidentRecord) -> None:
+    incident, place = loading.incidents[record.key], f"incident {record.key}: searched_in_vain"
+    for gap in record.searched_in_vain:
+        at = incident.started_at + timedelta(minutes=gap.minutes)
+        known = {"text": gap.text, "asked": gap.text.casefold(), "by": _one(loading.people, gap.by, f"{place}: by")}
+        loading.create(KnowledgeGap, place, incident=incident, at=at, **known)
 
 
 def _add_moments(

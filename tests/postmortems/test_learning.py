@@ -9,6 +9,7 @@ from django.test import Client
 
 from postmortems.models import Incident, KnowledgeGap, Participant, Postmortem, Reading, User, Visibility
 from postmortems.workflows import learning
+from postmortems.workflows.regular import TIMETABLE
 from tests import factory
 from tests.postmortems.conftest import Learn
 
@@ -127,6 +128,12 @@ class TestWhatAnswers:
         gap.refresh_from_db()
         assert gap.answered_at == NOON + timedelta(days=1)
         assert self.close() == 0
+
+    def test_the_worker_asks_again_by_itself(self, gap: KnowledgeGap, learn: Learn) -> None:
+        learn(factory.postmortem(TEXT, sections={"summary": TEXT}))
+
+        assert learning.ask_gaps_again in [work.task for work in TIMETABLE]
+        assert learning.ask_gaps_again.call() == 1
 
     def test_not_one_with_some_of_them(self, gap: KnowledgeGap, learn: Learn) -> None:
         learn(factory.postmortem("A capacitor", sections={"summary": "It leaked."}))

@@ -156,6 +156,14 @@ class TestWhen:
         item.reopen(at=LATER + timedelta(days=3))
         assert counted(item, alice) == 2
 
+    def test_of_what_was_verified_nobody_knows_when_nothing_counts(
+        self, postmortem: Postmortem, problem: Problem, alice: User
+    ) -> None:
+        again(problem)
+        item = factory.action_item("Imported", postmortem=postmortem, state="verified", evidence="It said so.")
+
+        assert counted(item, alice) == 0
+
 
 class TestWhoSees:
     def test_a_hidden_incident_is_not_counted(

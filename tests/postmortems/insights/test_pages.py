@@ -9,7 +9,6 @@ from django.test import Client
 from django.utils import timezone
 
 from postmortems.models import User
-from postmortems.workflows.sampling import load_sample_data
 from tests import factory
 from tests.postmortems.insights import world as made
 from tests.postmortems.insights.following import TOPICS, headlines, numbers, plain, rows_at, table
@@ -387,16 +386,3 @@ class TestTheWeek:
 
         assert "29 Dec 2025" in page and "4 Jan 2026" in page
         assert "?week=2025-W52" in page
-
-
-def test_on_the_demo_data_every_number_leads_to_its_rows(settings: Any, tmp_path: Any) -> None:
-    load_sample_data(at=NOW, password="a good password")
-    client = factory.signed_in(User.objects.get(username="demo"))
-    period = {"since": "2025-03-16", "until": "2026-03-15"}
-
-    pages = [client.get(f"/insights/{topic}/", period) for topic in TOPICS]
-    found = [each for page in pages for each in numbers(page.text)]
-
-    assert len(found) > 60
-    wrong = [(n, address, there) for n, address in found if (there := rows_at(client, address)) != n]
-    assert wrong == []
