@@ -68,6 +68,20 @@ def shapes_of(described: Mapping[str, Any]) -> list[Shape]:
     ]
 
 
+def shapes_for(tag: Tag, shapes: list[Shape]) -> list[Shape]:
+    """Those that its operations answer with or take, and those that these consist of."""
+    known = {shape.name: shape for shape in shapes}
+    wanted = [field.shape for each in tag.operations for field in each.body]
+    wanted += [answer.shape for each in tag.operations for answer in each.answers]
+    found: set[str] = set()
+    while wanted:
+        name = wanted.pop()
+        if name in known and name not in found:
+            found.add(name)
+            wanted += [field.shape for field in known[name].fields]
+    return [shape for shape in shapes if shape.name in found]
+
+
 def _operation(described: Mapping[str, Any], path: str, method: str, operation: Mapping[str, Any]) -> Operation:
     said, _, _ = operation["description"].rpartition("\n\n")
     summary, _, more = (said or operation["description"]).partition("\n\n")

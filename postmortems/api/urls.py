@@ -37,6 +37,7 @@ urlpatterns = [
     path("sections/", catalogue.SectionsView.as_view(), name="api_sections"),
     path("schema/", describing.schema, name="api_schema"),
     path("docs/", describing.docs, name="api_docs"),
+    path("docs/<slug:tag>/", describing.docs_of, name="api_docs_of"),
     path("me/", catalogue.MeView.as_view(), name="api_me"),
     path("imports/<str:filename>", imports.ImportView.as_view(), name="api_import"),
     path("", include(router.urls)),

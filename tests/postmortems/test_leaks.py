@@ -123,6 +123,7 @@ FILLED_WITH: dict[str, Any] = {
     "id": lambda names, route: [1],
     "run": lambda names, route: names.hidden_pks[:2],
     "token": lambda names, route: [TOKEN],
+    "tag": lambda names, route: ["incidents"],
     "entry": lambda names, route: names.hidden_pks[:2],
     "comment": lambda names, route: names.hidden_pks[:1],
     "comparison": lambda names, route: names.hidden_pks[:1],
