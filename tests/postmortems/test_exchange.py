@@ -539,7 +539,7 @@ NOT_IN_A_COPY = {
     *("User", "ApiToken", "Invitation", "AuditEvent", "Watch", "Notification", "WorkingCopy", "SuggestionRun"),
     *("SuggestionOpening", "PostmortemTemplate", "TemplateSection", "PostmortemPolicy", "GlossaryEntry", "Alert"),
     *("AlertReceipt", "ActionDuePolicy", "Tracker", "SavedFilter", "KnowledgeGap", "IntakePolicy", "SigningKey"),
-    *("KeptAnswer", "Reading", "ReminderChoice", "Digest", "SlackAccount"),
+    *("KeptAnswer", "Reading", "ReminderChoice", "Digest", "SlackAccount", "Webhook", "WebhookDelivery"),
 }
 MADE_AGAIN = {"id", "search_version", "html", "steps_html", "symptoms_html", "file", "owner_text"}
 OF_THE_IMPORT = {"fingerprint", "imported_at"}
