@@ -32,12 +32,15 @@ class SuggestedFixSerializer(serializers.Serializer[Any]):
 
 
 class PromiseSerializer(serializers.Serializer[Any]):
-    """An action item that is not finished."""
+    """An action item that is not finished, and by how many days it is late."""
 
+    ref = serializers.CharField()
+    promised_in = serializers.CharField()
     title = serializers.CharField()
     kind = serializers.CharField()
     state = serializers.CharField()
     due_on = serializers.DateField(allow_null=True)
+    days_late = serializers.IntegerField(allow_null=True)
 
 
 class SuggestedProblemSerializer(serializers.Serializer[Any]):
