@@ -36,11 +36,12 @@ PLAIN = {"staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFi
 
 @dataclass(frozen=True)
 class Page:
-    """Times are in milliseconds."""
+    """Times are in milliseconds: by the clock, and of the processor, which tells a slow page from a busy machine."""
 
     address: str
     p50: float
     p95: float
+    cpu: float
     queries: int
     bytes: int
 
@@ -58,14 +59,13 @@ def measure(*, items: int, requests: int, seed: int) -> list[Page]:
 
 
 def as_markdown(pages: list[Page], *, items: int) -> str:
-    lines = [
-        f"| page, {items:,} action items | p50 ms | p95 ms | queries | KB | p95 <= {TARGET_MS:.0f} ms, queries <= 12 |"
-    ]
-    lines += ["|---|---|---|---|---|---|"]
+    wanted = f"p95 <= {TARGET_MS:.0f} ms, queries <= {MOST_QUERIES}"
+    lines = [f"| page, {items:,} action items | p50 ms | p95 ms | processor ms | queries | KB | {wanted} |"]
+    lines += ["|---|---|---|---|---|---|---|"]
     for page in pages:
+        times = f"{page.p50:.0f} | {page.p95:.0f} | {page.cpu:.0f}"
         reached = "yes" if page.is_in_time else "no"
-        size = page.bytes / 1000
-        lines += [f"| `{page.address}` | {page.p50:.0f} | {page.p95:.0f} | {page.queries} | {size:.0f} | {reached} |"]
+        lines += [f"| `{page.address}` | {times} | {page.queries} | {page.bytes / 1000:.0f} | {reached} |"]
     return "\n".join(lines)
 
 
@@ -81,9 +81,11 @@ def page_of(client: Client, address: str, requests: int) -> Page:
     queries = _Counter()
     with connection.execute_wrapper(queries):
         client.get(address)
+    busy = time.process_time()
     times = sorted(_timed(client, address) for _ in range(requests))
+    cpu = (time.process_time() - busy) * 1000 / requests
     p95 = times[min(len(times) - 1, round(0.95 * len(times)))]
-    return Page(address, statistics.median(times), p95, queries.count, len(answer.content))
+    return Page(address, statistics.median(times), p95, cpu, queries.count, len(answer.content))
 
 
 def _timed(client: Client, address: str) -> float:

@@ -143,7 +143,7 @@ class Alert(models.Model):
 
     def neighbour(self) -> "Alert | None":
         """The same alert shortly before or after, which has an incident: the same trouble."""
-        rows = self.series_rows.with_incident().filter(opened=True).select_related("incident")
+        rows = self.series_rows.with_incident().filter(opened=True)
         earlier = rows.filter(started_at__lt=self.started_at).order_by("-started_at").first()
         if earlier and (earlier.ended_at is None or self.started_at - earlier.ended_at <= SAME_TROUBLE):
             return earlier
@@ -155,7 +155,8 @@ class Alert(models.Model):
     def belong_to(self, incident: Incident, **known: Any) -> None:
         """`known`: opened, resolves, flaps."""
         Alert.objects.filter(pk=self.pk).update(incident=incident, **known)
-        self.refresh_from_db()
+        for name, value in {"incident": incident, **known}.items():
+            setattr(self, name, value)
 
     def count_flap(self) -> None:
         Alert.objects.filter(pk=self.pk).update(flaps=F("flaps") + 1)

@@ -286,7 +286,7 @@ class Reader:
         newer = max(self.names.hidden_pks)
         text = re.sub(r'(csrfmiddlewaretoken" value=|X-CSRFToken&quot;: |X-CSRFToken": )"[^"]+"', r"\1TOKEN", text)
         text = re.sub(r'comment-\d+|comments/\d+/|name="reply_to" value="\d+"', "COMMENT", text)
-        text = re.sub(r"\bkb_[\w-]{43}", "SECRET", text)
+        text = re.sub(r"\bkb_[\w-]{43}|/kb link [0-9a-f]{12}", "SECRET", text)
         text = re.sub(r"…[\w-]{4}</span>|/tokens/\d+/revoke/|ends in [\w-]{4}<", "TOKEN MADE NOW", text)
         text = re.sub(r"/suggestions/\d+/", "/suggestions/RUN/", text)
         text = re.sub(r"\b(INC|PM|FIX|PRB|ACT)-(\d+)", lambda m: m[0] if int(m[2]) <= newer else f"{m[1]}-NEW", text)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -311,6 +312,20 @@ def test_suggestions_are_kept_with_the_new_incident(desk: Desk, known: Any, acco
     run = SuggestionRun.objects.get(incident=Incident.objects.get())
     assert run.keys[0] == known.search_key
     assert run.user == account
+
+
+def test_suggestions_for_many_new_incidents_are_left_to_a_worker(
+    desk: Desk, known: Any, account: User, work_off: Callable[[], int]
+) -> None:
+    received = desk.take(*(told(0, series=f"a{number}", **POOL) for number in range(receiving.WORKED_OUT + 4)))
+
+    receiving.suggest_for(received, account=account, at=minutes(1))
+    assert SuggestionRun.objects.count() == receiving.WORKED_OUT
+    work_off()
+
+    assert set(SuggestionRun.objects.values_list("incident", flat=True)) == {
+        *Incident.objects.values_list("pk", flat=True)
+    }
 
 
 def posted(account: User, *scopes: str, query: str = "") -> Any:
