@@ -1,16 +1,14 @@
 """Who asks: a bearer token, and what it is good for. Sessions, and names with passwords, are good for everything."""
 
-from copy import copy
 from typing import Any
 
-from allauth.core import ratelimit
 from django.utils import timezone
 from rest_framework.authentication import BaseAuthentication, get_authorization_header
 from rest_framework.exceptions import AuthenticationFailed, Throttled
 from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
 
-from kb import origin
+from kb.attempts import may_try_again
 from postmortems.models import ApiToken, Scope, User
 from postmortems.workflows import tokens
 
@@ -33,10 +31,7 @@ class TokenAuthentication(BaseAuthentication):
         token = tokens.holder_of(secret.strip().decode("latin-1"), at=timezone.now())
         if token is not None:
             return token.user, token
-        attempt = copy(request._request)
-        attempt.method = "POST"  # allauth counts no GET, and here a GET shows a secret, too
-        # By a key of ours: allauth itself refuses who comes without an address, as by a socket.
-        if not ratelimit.consume(attempt, action="wrong_token", key=origin.current().address or "unknown"):
+        if not may_try_again(request._request, "wrong_token"):
             raise Throttled(wait=60, detail="Too many wrong tokens from this address.")
         raise AuthenticationFailed(REFUSED)
 

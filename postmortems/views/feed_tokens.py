@@ -1,12 +1,11 @@
 """Addresses that are the key to what they show: whose they are, and no guessing."""
 
-from copy import copy
 from typing import Any
 
-from allauth.core import ratelimit
 from django.http import Http404, HttpRequest, HttpResponse
 from django.utils import timezone
 
+from kb.attempts import may_try_again
 from postmortems.models import ApiToken, Scope, User
 from postmortems.workflows import tokens
 
@@ -17,9 +16,7 @@ def holder_of(request: HttpRequest, secret: str) -> ApiToken | HttpResponse:
     if token is not None:
         request.user = token.user
         return token
-    attempt = copy(request)
-    attempt.method = "POST"  # allauth counts no GET, and here a GET shows a secret
-    if not ratelimit.consume(attempt, action="wrong_token"):
+    if not may_try_again(request, "wrong_token"):
         return HttpResponse("Too many wrong addresses. Wait a minute.", status=429, content_type="text/plain")
     raise Http404("No such feed.")
 

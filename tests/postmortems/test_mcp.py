@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -58,7 +59,9 @@ def ask(site: LiveServer, token: str, question: Callable[[McpClient], Awaitable[
         ):
             return await question(client)
 
-    return asyncio.run(asked())
+    # In a thread of its own: a browser test before may have left an event loop in this one.
+    with ThreadPoolExecutor(1) as elsewhere:
+        return elsewhere.submit(asyncio.run, asked()).result()
 
 
 def test_the_official_client_lists_and_calls_every_tool(
