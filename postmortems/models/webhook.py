@@ -46,9 +46,10 @@ def new_secret() -> str:
 
 
 class WebhookQuerySet(models.QuerySet["Webhook"]):
-    def listening_to(self, event: str) -> list["Webhook"]:
-        """Active ones. Compared here: not every database can look into a list."""
-        return [row for row in self.filter(is_active=True).select_related("account") if event in row.events]
+    def listening_to(self, *events: str) -> list["Webhook"]:
+        """Active ones that want one of them. Compared here: not every database can look into a list."""
+        active = self.filter(is_active=True).select_related("account")
+        return [row for row in active if not set(events).isdisjoint(row.events)]
 
     def add(self, *, secret: str, at: datetime, **fields: Any) -> "Webhook":
         return self.create(created_at=at, sealed_secret=seal(secret, purpose=SEALED_FOR), **fields)

@@ -47,9 +47,10 @@ class DeliveryFailed(Exception):
 
 def announce(about: About, *events: str, at: datetime, key: str = "") -> None:
     """In the transaction of what happened: who wants to know is told when it is committed."""
-    for event in events:
-        for webhook in Webhook.objects.listening_to(event):
-            plan(webhook, event=event, about=about.ref, key=key or f"{event}:{about.ref}:{at.isoformat()}", at=at)
+    for webhook in Webhook.objects.listening_to(*events):
+        for event in events:
+            if event in webhook.events:
+                plan(webhook, event=event, about=about.ref, key=key or f"{event}:{about.ref}:{at.isoformat()}", at=at)
 
 
 def plan(webhook: Webhook, *, event: str, about: str, key: str, at: datetime) -> WebhookDelivery | None:
