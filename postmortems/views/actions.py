@@ -23,7 +23,7 @@ from postmortems.views.steps import number_of, stepped, taken
 from postmortems.workflows import followups, saved_filters
 
 PER_PAGE = 25
-PER_COLUMN = 10  # more cards than that are a list, not a board
+PER_COLUMN = 8  # more cards than that are a list, not a board
 AT_ONCE = 200  # changed together: what one can still look through on one page
 State = ActionItem.State
 SHOWN = (
