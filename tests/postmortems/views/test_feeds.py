@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
@@ -17,6 +18,13 @@ from tests.postmortems.conftest import Learn
 pytestmark = pytest.mark.django_db
 ATOM = "{http://www.w3.org/2005/Atom}"
 OPENSEARCH = "{http://a9.com/-/spec/opensearch/1.1/}"
+
+
+@pytest.fixture
+def no_folder(tmp_path: Path) -> Path:
+    """Where nobody can make one: not even an administrator of the machine."""
+    (tmp_path / "file").touch()
+    return tmp_path / "file" / "index"
 
 
 def address_of(user: User, feed: str = "postmortems.atom", scope: str = "feed") -> str:
@@ -117,9 +125,11 @@ def test_the_feed_of_a_search_follows_it(alice: User, learn: Learn) -> None:
     assert titles(address, q="zebra") == []
 
 
-def test_a_search_that_cannot_be_asked_takes_no_entries_away(alice: User, learn: Learn, settings: Settings) -> None:
+def test_a_search_that_cannot_be_asked_takes_no_entries_away(
+    alice: User, learn: Learn, settings: Settings, no_folder: Path
+) -> None:
     learn(factory.postmortem("Pool exhausted"))
-    settings.SEARCH_URL = "whoosh:///nowhere/at/all"
+    settings.SEARCH_URL = f"whoosh://{no_folder}"
 
     answer = Client().get(address_of(alice, "search.atom"), {"q": "pool"})
 
@@ -189,8 +199,10 @@ def test_everybody_is_told_whether_it_is_well_and_nothing_else() -> None:
     assert Client().get("/status.json").json() == {"status": "ok"}
 
 
-def test_why_is_told_to_those_who_are_signed_in_and_to_monitoring(alice: User, settings: Settings) -> None:
-    settings.SEARCH_URL = "whoosh:///nowhere/at/all"
+def test_why_is_told_to_those_who_are_signed_in_and_to_monitoring(
+    alice: User, settings: Settings, no_folder: Path
+) -> None:
+    settings.SEARCH_URL = f"whoosh://{no_folder}"
     _, metrics = ApiToken.objects.issue(user=alice, name="m", scopes=["metrics"], at=NOON)
     _, feed = ApiToken.objects.issue(user=alice, name="f", scopes=["feed"], at=NOON)
 
