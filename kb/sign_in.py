@@ -3,7 +3,6 @@
 import hashlib
 import logging
 from copy import copy
-from functools import cached_property
 from smtplib import SMTPException
 from typing import Any
 
@@ -47,17 +46,12 @@ class Backend(AuthenticationBackend):
         groups = ListOf(Group.objects.filter(user=OuterRef("pk")), name="name")
         return get_user_model()._default_manager.annotate(listed_groups=groups)
 
-    # Each page asks this: see kb.prepared for what that saves.
-    @cached_property
-    def _session(self) -> Prepared:
-        return _PREPARED.setdefault(type(self), Prepared(self._session_of))
-
-    def _session_of(self, user_id: Any) -> Any:
+    def session_of(self, user_id: Any) -> Any:
         rows = self.with_session(user_id).filter(pk=user_id)
         return rows.values(*_columns(), *rows.query.annotations)
 
     def get_user(self, user_id: Any) -> Any:
-        row = self._session.row(user_id)
+        row = _PREPARED.setdefault(type(self), Prepared(self.session_of)).row(user_id)
         if row is None:
             return None
         names = _columns()
@@ -66,11 +60,12 @@ class Backend(AuthenticationBackend):
         return user if self.user_can_authenticate(user) else None
 
 
+# Each page asks it, and Django makes a backend anew each time: see kb.prepared for what that saves.
 _PREPARED: dict[type[Backend], Prepared] = {}
 
 
-def _columns() -> list[str]:
-    return [field.attname for field in get_user_model()._meta.concrete_fields]
+def _columns() -> tuple[str, ...]:
+    return tuple(field.attname for field in get_user_model()._meta.concrete_fields)
 
 
 class AccountAdapter(DefaultAccountAdapter):
