@@ -210,16 +210,19 @@ def test_a_file_that_is_wrong_is_named(server: FakeServer, capsys: Any, tmp_path
     assert "config.toml" in capsys.readouterr().err
 
 
-def test_what_is_not_understood_ends_with_two(server: FakeServer, capsys: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_not_understood_ends_with_two(
+    server: FakeServer, capsys: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setattr("sys.stdin", Stdin("", is_terminal=True))
+    missing = str(tmp_path / "missing")
 
     assert [
         run(["dance"]),
         run(["suggest"]),
-        run(["suggest", "-f", "/nowhere"]),
+        run(["suggest", "-f", missing]),
         run(["search", "x", "--limit", "0"]),
     ] == [2] * 4
-    assert run(["import", "/nowhere"]) == 2
+    assert run(["import", missing]) == 2
     assert run(["--help"]) == 0
     assert server.asked == []
 
