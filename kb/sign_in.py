@@ -1,7 +1,9 @@
 """Sign-in with a password and a second factor: what is ours of django-allauth's. Addresses: `accounts_urls.py`."""
 
+import base64
 import hashlib
 import logging
+import secrets
 from copy import copy
 from smtplib import SMTPException
 from typing import Any
@@ -30,7 +32,7 @@ from rest_framework.exceptions import AuthenticationFailed
 from kb.listing import ListOf
 from kb.middleware import SessionIdleMiddleware
 from kb.prepared import Prepared
-from kb.sealing import seal, unseal
+from kb.sealing import InvalidToken, seal, unseal
 
 logger = logging.getLogger(__name__)
 
@@ -141,7 +143,12 @@ class SecondFactorAdapter(DefaultMFAAdapter):
         return seal(text, purpose=SECOND_FACTOR)
 
     def decrypt(self, encrypted_text: str) -> str:
-        return unseal(encrypted_text, purpose=SECOND_FACTOR)
+        """What cannot be read, since the site has another key, is like a secret that nobody has: no code fits it."""
+        try:
+            return unseal(encrypted_text, purpose=SECOND_FACTOR)
+        except InvalidToken:
+            logger.warning("A second factor cannot be read with this site's key: it has to be removed and set up anew.")
+            return base64.b32encode(secrets.token_bytes(20)).decode()
 
     def get_totp_label(self, user: Any) -> str:
         return str(user.get_username())

@@ -293,6 +293,22 @@ def test_a_recovery_code_counts_once(client: Client, with_app: tuple[str, list[s
     assert (is_in(client), is_in(other)) == (True, False)
 
 
+def test_with_another_key_of_the_site_no_code_fits_and_nothing_breaks(
+    client: Client, with_app: tuple[str, list[str]], settings: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings.SECRET_KEY = "another-" + "x" * 50
+    sign_in(client)
+
+    answers = [
+        client.post("/accounts/second-factor/sign-in/", {"code": code})
+        for code in (code_of(with_app[0]), *with_app[1][:1])
+    ]
+
+    assert all("This code is not right" in answer.text for answer in answers)
+    assert not is_in(client)
+    assert "set up anew" in caplog.text
+
+
 def test_the_secret_is_not_in_the_database(with_app: tuple[str, list[str]]) -> None:
     stored = str(list(Authenticator.objects.values_list("data", flat=True)))
 
