@@ -12,7 +12,7 @@ from django.db.models import F, Q
 from django.urls import reverse
 
 from kb.errors import DomainError
-from kb.sealing import seal, unseal
+from kb.sealing import InvalidToken, seal, unseal
 
 SEALED_FOR = "postmortems.webhook"
 # How long the secret before this one signs, too, so that the other side can change over.
@@ -91,10 +91,13 @@ class Webhook(models.Model):
         self.refresh_from_db()
 
     def secrets(self, *, at: datetime) -> list[str]:
-        """What signs now: the newest first, and the one before it while the other side changes over."""
+        """What signs now: the newest first, and the one before it while the other side changes over.
+
+        Without those that were sealed with another key of this site: the other side would not know what to make of one.
+        """
         both = self.sealed_before and self.rotated_at and at < self.rotated_at + ROTATION
         sealed = [self.sealed_secret, self.sealed_before] if both else [self.sealed_secret]
-        return [unseal(each, purpose=SEALED_FOR) for each in sealed]
+        return [secret for each in sealed if (secret := _readable(each))]
 
     def rotate(self, secret: str, *, at: datetime) -> None:
         sealed = {"sealed_before": self.sealed_secret, "sealed_secret": seal(secret, purpose=SEALED_FOR)}
@@ -117,6 +120,13 @@ class Webhook(models.Model):
         Webhook.objects.filter(pk=self.pk, failing_since=None).update(failing_since=at)
         self.refresh_from_db(fields=["failing_since"])
         return self.failing_since is not None and at - self.failing_since >= GIVEN_UP_AFTER
+
+
+def _readable(sealed: str) -> str:
+    try:
+        return unseal(sealed, purpose=SEALED_FOR)
+    except InvalidToken:
+        return ""
 
 
 class WebhookDeliveryQuerySet(models.QuerySet["WebhookDelivery"]):

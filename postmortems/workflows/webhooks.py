@@ -8,7 +8,7 @@ import hashlib
 import hmac
 import json
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -36,6 +36,7 @@ from postmortems.workflows.webhook_messages import Message, body_of
 
 State = WebhookDelivery.State
 About = Incident | Postmortem | ActionItem
+UNREADABLE = "Its secret cannot be read with this site's key: make a new one."
 
 
 class DeliveryFailed(Exception):
@@ -96,8 +97,10 @@ def deliver(delivery: WebhookDelivery, *, at: datetime) -> str:
         return str(delivery.state)
     body = json.dumps(body_of(message, webhook.format), ensure_ascii=False)
     delivery.begin(body, at=at)
+    if not (signing := webhook.secrets(at=at)):
+        return _failed(delivery, None, UNREADABLE, at=at)
     try:
-        answer = outgoing.post(webhook.url, body=body.encode(), headers=headers_of(delivery, body, at=at))
+        answer = outgoing.post(webhook.url, body=body.encode(), headers=headers_of(delivery, body, signing, at=at))
     except outgoing.Refused as refusal:
         return _failed(delivery, None, str(refusal), at=at)
     except outgoing.Unreachable as error:
@@ -113,11 +116,11 @@ def deliver(delivery: WebhookDelivery, *, at: datetime) -> str:
     raise DeliveryFailed(f"{said}: {answer.status}")
 
 
-def headers_of(delivery: WebhookDelivery, body: str, *, at: datetime) -> dict[str, str]:
-    """Standard Webhooks: id, time and body are signed, by each secret that counts now."""
+def headers_of(delivery: WebhookDelivery, body: str, signing: Sequence[str], *, at: datetime) -> dict[str, str]:
+    """Standard Webhooks: id, time and body are signed, by each of these secrets."""
     stamp = str(int(at.timestamp()))
     signed = f"{delivery.message_id}.{stamp}.{body}"
-    signatures = [signature(secret, signed) for secret in delivery.webhook.secrets(at=at)]
+    signatures = [signature(secret, signed) for secret in signing]
     return {
         "Content-Type": "application/json",
         "webhook-id": delivery.message_id,

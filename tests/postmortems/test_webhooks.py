@@ -260,6 +260,24 @@ def test_a_secret_is_stored_nowhere_as_it_is(listener: Listener, program: User) 
     assert secret not in str(list(AuditEvent.objects.values()))
 
 
+def test_with_another_key_of_the_site_nothing_is_sent_until_there_is_a_new_secret(
+    listener: Listener, program: User, work_off: WorkOff, settings: Settings
+) -> None:
+    webhook, _ = hook(listener, program)
+    settings.SECRET_KEY = "another-" + "x" * 50
+    webhooks.send_test(webhook, by=None, at=NOON)
+    work_off()
+    delivery = WebhookDelivery.objects.get()
+    assert delivery.state == "failed" and "make a new one" in delivery.excerpt
+    assert listener.requests == []
+
+    secret = webhooks.rotate(webhook, by=None, at=timezone.now())
+    webhooks.deliver_again(delivery, by=None, at=NOON)
+    work_off()
+
+    assert is_signed(listener, secret)
+
+
 # --- again and again, then no more ---
 
 
