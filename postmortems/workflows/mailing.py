@@ -5,25 +5,28 @@ A worker sends them, where one lives, so that nobody waits for a mail server; el
 
 import logging
 from collections.abc import Iterable
+from contextlib import closing
 from datetime import datetime
-from smtplib import SMTPException
+from smtplib import SMTPDataError, SMTPException, SMTPRecipientsRefused
 from typing import Any
 
 from django.conf import settings
 from django.core import signing
 from django.core.mail import EmailMessage, get_connection
 from django.db import transaction
-from django.db.models import QuerySet
 from django.urls import reverse
 from django.utils import timezone
 
 from kb.jobs.models import Worker
 from kb.jobs.retrying import Retry, job
 from postmortems.models import Notification, User
+from postmortems.models.watching import NotificationQuerySet
 
 logger = logging.getLogger(__name__)
 
 SALT = "postmortems.mail-off"
+# What a mail server says of one mail, not of itself.
+OF_ONE_MAIL = (SMTPRecipientsRefused, SMTPDataError)
 
 
 def send_soon(pks: Iterable[int], *, at: datetime) -> None:
@@ -55,35 +58,33 @@ def send_left_mail() -> list[int]:
     return list(send_left(at=timezone.now()))
 
 
-def send(rows: QuerySet[Notification], *, at: datetime) -> tuple[int, int]:
-    """One connection for all of them; a mail server that is away is not asked again for each."""
-    waiting = Notification.objects.filter(pk__in=rows.values("pk")).to_mail()
+def send(rows: NotificationQuerySet, *, at: datetime) -> tuple[int, int]:
+    """One connection for all of them. A mail server that is away is not asked again for each; one that refuses a
+    single mail is asked for the next, so that a wrong address holds up nobody else.
+    """
     sent = failed = 0
-    with_it = list(waiting.select_related("user", "incident", "postmortem").order_by("pk"))
-    if not with_it:
-        return 0, 0
-    connection = get_connection()
-    for row in with_it:
-        if failed:
-            failed += 1
-        elif row.claim_mail(at=at):
-            if _send(row, connection):
-                sent += 1
-            else:
-                row.give_mail_back(at=at)
+    is_away = False
+    with closing(get_connection()) as connection:
+        for row in rows.to_mail().select_related("user", "incident", "postmortem").order_by("pk"):
+            if is_away:
                 failed += 1
+            elif row.claim_mail(at=at):
+                try:
+                    _send(row, connection)
+                    sent += 1
+                except (OSError, SMTPException) as error:
+                    logger.exception("Mailing notification %s", row.pk)
+                    row.give_mail_back(at=at)
+                    failed += 1
+                    is_away = not isinstance(error, OF_ONE_MAIL)
     return sent, failed
 
 
-def _send(row: Notification, connection: Any) -> bool:
-    if not Notification.objects.visible_to(row.user).filter(pk=row.pk).exists():
-        return True  # who may not see it (any more) gets no mail, and is not asked about again
-    try:
+def _send(row: Notification, connection: Any) -> None:
+    """Who may not see it (any more) gets no mail, and is not asked about again."""
+    if Notification.objects.visible_to(row.user).filter(pk=row.pk).exists():
+        connection.open()  # stays open: a mail that opened it itself would close it behind it
         mail_of(row, connection).send()
-    except (OSError, SMTPException):
-        logger.exception("Mailing notification %s", row.pk)
-        return False
-    return True
 
 
 def mail_of(row: Notification, connection: Any = None) -> EmailMessage:

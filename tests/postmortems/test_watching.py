@@ -1,10 +1,12 @@
 """Watching and being told: on the page, at the bell, by mail; always only what one may see at that moment."""
 
 from collections.abc import Callable
+from smtplib import SMTPRecipientsRefused
 from typing import Any
 
 import pytest
 from django.core import mail
+from django.core.mail.backends.base import BaseEmailBackend
 from django.core.management import CommandError, call_command
 from django.test import Client
 from django.utils import timezone
@@ -247,6 +249,60 @@ def test_a_mail_server_that_is_away_breaks_nothing_and_is_asked_again(
     settings.EMAIL_BACKEND = works
     call_command("send_notifications")
     assert [sent.to for sent in mail.outbox] == [["dora@example.org"]]
+
+
+class Picky(BaseEmailBackend):
+    """A mail server with an address that it does not take; a mail opens what is not open for itself, as Django's own."""
+
+    connected = 0
+    took: list[str] = []
+    is_open = False
+
+    def open(self) -> bool:
+        is_new, self.is_open = not self.is_open, True
+        Picky.connected += is_new
+        return is_new
+
+    def close(self) -> None:
+        self.is_open = False
+
+    def send_messages(self, messages: Any) -> int:
+        is_new = self.open()
+        try:
+            for message in messages:
+                if message.to == ["wrong@example.org"]:
+                    raise SMTPRecipientsRefused({})
+                Picky.took += message.to
+        finally:
+            if is_new:
+                self.close()
+        return len(messages)
+
+
+@pytest.fixture
+def picky(settings: Settings) -> type[Picky]:
+    settings.EMAIL_BACKEND = f"{__name__}.Picky"
+    Picky.connected, Picky.took = 0, []
+    return Picky
+
+
+def test_a_refused_address_holds_up_nobody_else(picky: type[Picky], dora: User) -> None:
+    wrong = tell(factory.user("wanda", email="wrong@example.org"), factory.incident())
+    tell(dora, factory.incident())
+
+    assert mailing.send_left(at=NOON) == (1, 1)
+
+    assert picky.took == ["dora@example.org"]
+    assert list(Notification.objects.filter(mailed_at=None)) == [wrong]  # to be tried again
+
+
+def test_all_that_is_left_goes_through_one_connection(picky: type[Picky], dora: User) -> None:
+    for _ in range(3):
+        tell(dora, factory.incident())
+
+    assert mailing.send_left(at=NOON) == (3, 0)
+
+    assert (len(picky.took), picky.connected) == (3, 1)
 
 
 def test_the_link_in_a_mail_ends_mails_without_a_sign_in(dora: User) -> None:
