@@ -1,6 +1,5 @@
 """Where alerts come in: the size is checked, then who sends, then what; the rest is the workflow's."""
 
-import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,11 +14,10 @@ from django.views.decorators.http import require_POST
 from postmortems import intake
 from postmortems.api.doors import TooBig, body_of, problem, refused
 from postmortems.models import Incident
+from postmortems.suggestions import Suggestions
 from postmortems.workflows import credentials, receiving
 from postmortems.workflows.credentials import Sender
 from postmortems.workflows.receiving import Received
-
-logger = logging.getLogger(__name__)
 
 
 @csrf_exempt
@@ -43,8 +41,8 @@ def intake_receive(request: HttpRequest, source: str) -> JsonResponse:
     except intake.Malformed as refusal:
         return problem(400, str(refusal))
     received = receiving.receive(source, reports, account=sender.account, at=now)
-    receiving.suggest_for(received, account=sender.account, at=now)
-    return JsonResponse({**_answer(received, sender), **_suggestion(request, received, sender)})
+    suggested = receiving.suggest_for(received, account=sender.account, at=now)
+    return JsonResponse({**_answer(received, sender), **_suggestion(request, received, sender, suggested)})
 
 
 def _answer(received: Sequence[Received], sender: Sender) -> dict[str, Any]:
@@ -63,12 +61,14 @@ def _told(each: Received, shown: Mapping[int, Incident]) -> dict[str, Any]:
     }
 
 
-def _suggestion(request: HttpRequest, received: Sequence[Received], sender: Sender) -> dict[str, Any]:
+def _suggestion(
+    request: HttpRequest, received: Sequence[Received], sender: Sender, suggested: Mapping[int, Suggestions]
+) -> dict[str, Any]:
     """The best suggestion for the first incident: where a rule says so, or `?suggest=1` and the token may read."""
     asked = request.GET.get("suggest") == "1" and sender.may_read
     wanted = (each for each in received if each.incident_pk and (asked or each.policy.replies))
     about = each.incident if (each := next(wanted, None)) else None
     if about is None:
         return {}
-    found = receiving.suggest(about, account=sender.account, at=timezone.now())
+    found = suggested.get(about.pk) or receiving.suggest(about, account=sender.account, at=timezone.now())
     return {"suggestion": found.results[0].as_json() if found.results else None}

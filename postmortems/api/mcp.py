@@ -4,7 +4,6 @@ https://modelcontextprotocol.io/specification/2025-11-25/basic/transports
 """
 
 import json
-import logging
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -21,8 +20,6 @@ from postmortems.api.mcp_arguments import WrongArguments, checked
 from postmortems.api.mcp_tools import TOOLS, NotThere, Tool
 from postmortems.models import Scope, User
 from postmortems.workflows import credentials
-
-logger = logging.getLogger(__name__)
 
 VERSIONS = ("2025-11-25", "2025-06-18")  # the newest first
 MAX_BYTES = 200_000

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from django.conf import settings
+from django.urls import reverse
 
 from postmortems.suggestions import Suggestion
 from postmortems.workflows.slack import Answer
@@ -35,7 +36,7 @@ def answered(answer: Answer) -> dict[str, Any]:
         blocks.append(_section(_nothing(answer)))
     if hits:
         blocks.append(_section("Also found:\n" + "\n".join(f"• {_link(hit.url, hit.ref, hit.title)}" for hit in hits)))
-    more = f"<{settings.SITE_URL}/incidents/new/|Declare an incident> · only you see this"
+    more = f"<{settings.SITE_URL}{reverse('incident_new')}|Declare an incident> · only you see this"
     blocks.append({"type": "context", "elements": [{"type": "mrkdwn", "text": more}]})
     return ephemeral(_in_one_line(suggested, answer), blocks)
 

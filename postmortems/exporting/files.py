@@ -83,9 +83,9 @@ def _markdown_entries(user: Any) -> Iterator[Entry]:
         for record in records_of(shape, user=user, without=NOT_IN_MARKDOWN):
             for attachment in record.get("attachments", ()):
                 attachment["file"] = _place_of(attachment)
-            name = f"{folder}/{record['ref']}-{slugify(record['title'])[:60] or 'x'}.md"
+            name = f"{folder}/{record['ref']}-{slugify(record['title'])[:60].rstrip('-') or 'x'}.md"
             text = record_file.write(record, kind).encode()
-            yield Entry(name.replace("-.md", ".md"), (text,), is_packed=len(text) < DENSE)
+            yield Entry(name, (text,), is_packed=len(text) < DENSE)
             for attachment in record.get("attachments", ()):
                 yield Entry(f"{folder}/{attachment['file']}", _pieces(attachment), is_packed=False)
     yield _json_entry("6-comparisons.jsonl", user, "comparison")
@@ -105,7 +105,6 @@ def _place_of(attachment: Record) -> str:
 
 # --- CSV ---
 
-TEXT_OF = {section.key: section.key for section in sections.SECTIONS}
 TABLES: Mapping[str, Shape] = {
     "postmortems": Shape(POSTMORTEM.model, POSTMORTEM.fields, {"sections": POSTMORTEM.parts["sections"]}),
     "incidents": Shape(BY_KIND["incident"].model, BY_KIND["incident"].fields),
@@ -131,7 +130,7 @@ class _Line:
 def _table(shape: Shape, user: Any) -> Iterator[bytes]:
     writer = csv.writer(_Line())
     columns = [name for name in shape.fields if name not in _NOT_IN_TABLES]
-    texts = list(TEXT_OF) if "sections" in shape.parts else []
+    texts = sections.KEYS if "sections" in shape.parts else ()
     first = ["ref"] if shape.has_ref else []
     yield "\ufeff".encode() + writer.writerow([*first, *columns, *texts]).encode()
     for record in records_of(shape, user=user):

@@ -64,18 +64,8 @@ ACCESS = ("visibility", "members", "shared_with")
 MOMENT = ("at", "kind", "text", "evidence_url", "by")
 ACTION = (
     *("title", "kind", "details", "done_when", "owner", "due_on", "priority", "state", "reason", "approved_by"),
-    *(
-        "external_url",
-        "ticket",
-        "created_at",
-        "done_at",
-        "done_by",
-        "evidence",
-        "verified_by",
-        "verified_at",
-        "declined_at",
-    ),
-    "reopened_at",
+    *("external_url", "ticket", "created_at", "done_at", "done_by", "evidence", "verified_by", "verified_at"),
+    *("declined_at", "reopened_at"),
 )
 REMARK = ("section", "revision", "body", "by", "at", "resolved_by", "resolved_at")
 USE = ("incident", "outcome", "minutes_to_effect", "note", "recorded_by", "at")

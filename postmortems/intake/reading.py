@@ -104,9 +104,6 @@ class Given:
             raise Malformed(f"{self.at(name)} is missing." if value is None else f"{self.at(name)} is empty.")
         return said or default or ""
 
-    def first_text(self, *names: str, length: int = TEXT_LENGTH) -> str:
-        return next((said for name in names if (said := self.text(name, length=length))), "")
-
     def one_of(self, name: str, *known: str) -> str:
         said = self.text(name, None)
         if said not in known:

@@ -26,9 +26,6 @@ class AlertQuerySet(models.QuerySet["Alert"]):
     def of(self, account: Any, source: str) -> Self:
         return self.filter(account=account, source=source)
 
-    def firing(self) -> Self:
-        return self.filter(state=Alert.State.FIRING)
-
     def begin(
         self, *, is_firing: bool, event_at: datetime, ended_at: datetime | None, at: datetime, **known: Any
     ) -> "Alert":

@@ -244,13 +244,15 @@ def _symptoms(text: str) -> str:
 # --- suggestions ---
 
 
-def suggest_for(received: Sequence[Received], *, account: User, at: datetime) -> None:
-    """Work out, and keep as the panel of each new incident, what resolved its like before: as its account may see."""
+def suggest_for(received: Sequence[Received], *, account: User, at: datetime) -> dict[int, Suggestions]:
+    """Work out, and keep as the panel of each new incident, what resolved its like before: as its account may see.
+
+    What is worked out at once is returned by the number of its incident.
+    """
     fresh = [each.incident for each in received if each.did == "opened" and each.incident]
-    for incident in fresh[:WORKED_OUT]:
-        suggest(incident, account=account, at=at)
     if rest := fresh[WORKED_OUT:]:
         suggest_later.enqueue([incident.pk for incident in rest], account.pk)
+    return {incident.pk: suggest(incident, account=account, at=at) for incident in fresh[:WORKED_OUT]}
 
 
 @job()

@@ -346,6 +346,15 @@ def test_the_answer_holds_the_top_suggestion_if_asked_for(known: Any, account: U
     assert answer["alerts"][0]["incident"] == Incident.objects.get().ref
 
 
+def test_the_suggestion_in_the_answer_is_the_one_that_is_kept_with_the_incident(known: Any, account: User) -> None:
+    answer = posted(account, "ingest", "read", query="?suggest=1").json()
+
+    run = SuggestionRun.objects.get()
+    assert run.incident == Incident.objects.get()
+    assert run.keys[0] == known.search_key
+    assert answer["suggestion"]["ref"] == known.ref
+
+
 def test_a_token_that_may_not_read_is_not_told_what_helped(known: Any, account: User) -> None:
     assert "suggestion" not in posted(account, "ingest", query="?suggest=1").json()
     assert "suggestion" not in posted(account, "ingest", "read").json()
