@@ -62,17 +62,18 @@ def _incidents(asked: Asked) -> Found:
         rows = rows.filter(severity=asked.args["severity"])
         words.append(label)
     if at := asked.args.get("at"):
-        bucket = _day(at)
+        bucket = _bucket(at, asked.scope)
         rows = rows.filter(started_at__gte=midnight(bucket), started_at__lt=midnight(asked.scope.after(bucket)))
         words.append(f"{'week from ' if asked.scope.is_weekly else ''}{severity.name_of(bucket, asked.scope)}")
     return Found(", ".join(words), rows.newest_first())
 
 
-def _day(text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError as error:
-        raise NoSuchRows(text) from error
+def _bucket(text: str, scope: Scope) -> date:
+    """The first day of a week or month that was counted; of no other day is there a number."""
+    for bucket in scope.buckets():
+        if bucket.isoformat() == text:
+            return bucket
+    raise NoSuchRows(text)
 
 
 def _detected(asked: Asked) -> Found:

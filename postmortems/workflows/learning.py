@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from kb.jobs.retrying import Retry, job
 from postmortems import search
-from postmortems.models import Fix, Incident, KnowledgeGap, Postmortem, Problem, Reading
+from postmortems.models import ActionItem, Fix, Incident, KnowledgeGap, Postmortem, Problem, Reading
 from postmortems.models.gap import BAD
 
 logger = logging.getLogger(__name__)
@@ -37,7 +37,7 @@ def record_gap(found: search.Results, *, by: Any, at: datetime, incident: str = 
 
 
 def _is_ref(text: str) -> bool:
-    return any(model.pk_of_ref(text) is not None for model in (Incident, Postmortem, Fix, Problem))
+    return any(model.pk_of_ref(text) is not None for model in (Incident, Postmortem, Fix, Problem, ActionItem))
 
 
 def _their_incident(by: Any, ref: str) -> Incident | None:

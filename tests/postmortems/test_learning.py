@@ -66,6 +66,7 @@ class TestWhatIsKept:
         [
             {"q": "pool"},  # found
             {"q": "INC-999"},  # a ref that is not there
+            {"q": "ACT-999"},
             {"q": TEXT, "service": "checkout"},  # narrowed by a click
             {"q": ""},
         ],

@@ -252,6 +252,8 @@ class TestEveryNumber:
             "rows/nothing/",
             "rows/incidents/?severity=sev9",
             "rows/incidents/?at=soon",
+            "rows/incidents/?at=9999-12-31",
+            "rows/incidents/?at=0001-01-01",
             "rows/detected/",
             "rows/timed/?what=eat",
             "rows/reuse/?step=x",
