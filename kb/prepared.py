@@ -47,8 +47,8 @@ def _compile(rows: QuerySet[Any, Any]) -> _Compiled:
     sql, params = compiler.as_sql()
     if NUMBER not in params:
         raise ValueError("The number is no parameter of this query: its answer would be the same for all.")
-    names = rows.query.selected or (*rows.query.values_select, *rows.query.annotation_select)
-    return _Compiled(sql, tuple(params), tuple(names), tuple(expression for expression, _, _ in compiler.select))
+    names = tuple(rows.query.selected or ())
+    return _Compiled(sql, tuple(params), names, tuple(expression for expression, _, _ in compiler.select))
 
 
 def _converted(known: _Compiled, found: Sequence[Any], connection: Any) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from django.db import transaction
 from django.db.models import QuerySet
-from django.http import Http404
+from django.shortcuts import get_object_or_404
 from django.utils import timezone
 from django_filters.rest_framework import DjangoFilterBackend
 from drf_spectacular.utils import extend_schema
@@ -133,11 +133,7 @@ class Resource(Answering):
 
     def row(self) -> Any:
         """The one that the address names. What is hidden and what does not exist are the same 404."""
-        pk = self.model.pk_of_ref(self.kwargs["ref"])
-        row = self.rows().filter(pk=pk).first() if pk is not None else None
-        if row is None:
-            raise Http404
-        return row
+        return get_object_or_404(self.rows(), pk=self.model.pk_of_ref(self.kwargs["ref"]))
 
     def data_of(self, row: Any) -> Any:
         found = self.serializer_class

@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.db.models import QuerySet
-from django.http import Http404
+from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -54,10 +54,7 @@ class Named(Resource):
     lookup_value_converter = "slug"
 
     def row(self) -> Any:
-        row = self.rows().filter(slug=self.kwargs["slug"]).first()
-        if row is None:
-            raise Http404
-        return row
+        return get_object_or_404(self.rows(), slug=self.kwargs["slug"])
 
 
 class Services(Named):

@@ -23,6 +23,7 @@ def described() -> dict[str, Any]:
     return found
 
 
+@cache
 def as_json() -> bytes:
     text: bytes = OpenApiJsonRenderer().render(described())
     return text

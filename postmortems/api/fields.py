@@ -10,9 +10,6 @@ from postmortems.models import Fix, Incident, Postmortem, Service, Team, User
 
 TEXT_LENGTH = 100_000
 
-STRING: dict[str, Any] = {"type": "string"}
-
-
 Row = TypeVar("Row", bound=models.Model)
 
 
@@ -35,7 +32,7 @@ class ReadOnly(serializers.ModelSerializer[Row]):
         return {name: {"read_only": True} for name in self.Meta.fields}
 
 
-@extend_schema_field(STRING)
+@extend_schema_field({"type": "string"})
 class Shown(serializers.RelatedField[Any, Any, Any]):
     """A related row by what it is called; read only."""
 
@@ -46,20 +43,17 @@ class Shown(serializers.RelatedField[Any, Any, Any]):
     def to_representation(self, value: Any) -> str:
         return str(getattr(value, self.attribute))
 
-    def use_pk_only_optimization(self) -> bool:
-        return self.attribute == "pk"
-
 
 def person() -> Shown:
     return Shown("username", allow_null=True)
 
 
-def ref(**kwargs: Any) -> Shown:
-    return Shown("ref", allow_null=True, **kwargs)
+def ref() -> Shown:
+    return Shown("ref", allow_null=True)
 
 
-def refs(**kwargs: Any) -> Any:
-    return Shown("ref", many=True, **kwargs)
+def refs() -> Any:
+    return Shown("ref", many=True)
 
 
 def slugs() -> Any:

@@ -234,7 +234,7 @@ class Incidents(HasTimeline, Shareable):
     @taking("key")
     @extend_schema(methods=["GET"], responses=OutcomeSerializer(many=True))
     @extend_schema(methods=["POST"], request=OutcomeInput, responses={201: OutcomeSerializer})
-    @action(detail=True, methods=["get", "post"])
+    @action(detail=True, methods=["get", "post"], filterset_class=None)
     def outcomes(self, request: Request, **kwargs: Any) -> Response:
         """What was tried, and what came of it; said again of a fix, the newer answer counts."""
         incident = self.row()

@@ -5,10 +5,9 @@ from typing import Any
 from rest_framework import serializers
 
 from kb.api_schema import sent_like
+from postmortems.api.fields import TEXT_LENGTH
 from postmortems.models import Environment, Service
 from postmortems.suggestions import Report
-
-TEXT_LENGTH = 100_000
 
 
 @sent_like(title="Checkout is slow", error_excerpt="FATAL: connection slots are reserved", services=["checkout"])

@@ -79,9 +79,6 @@ class ApiToken(models.Model):
     def allows(self, scope: str) -> bool:
         return scope in self.scopes
 
-    def is_good(self, *, at: datetime) -> bool:
-        return self.revoked_at is None and (self.expires_at is None or self.expires_at > at)
-
     def use(self, *, at: datetime) -> None:
         """Remember when, to the minute."""
         if self.last_used_at is None or at - self.last_used_at >= USED_EVERY:

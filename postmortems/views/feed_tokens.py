@@ -1,7 +1,5 @@
 """Addresses that are the key to what they show: whose they are, and no guessing."""
 
-from typing import Any
-
 from django.http import Http404, HttpRequest, HttpResponse
 from django.utils import timezone
 
@@ -23,8 +21,7 @@ def holder_of(request: HttpRequest, secret: str) -> ApiToken | HttpResponse:
 
 def new_secret(reader: User, name: str) -> str:
     """Of one more address of one's own. It is in this answer and nowhere else."""
-    known: dict[str, Any] = {"user": reader, "name": name, "scopes": [Scope.FEED]}
-    _, secret = tokens.issue(**known, by=reader, at=timezone.now())
+    _, secret = tokens.issue(user=reader, name=name, scopes=[Scope.FEED], by=reader, at=timezone.now())
     return secret
 
 

@@ -99,7 +99,7 @@ def feed_search(request: HttpRequest, secret: str) -> HttpResponseBase:
 
 def _published(request: HttpRequest, reader: Any) -> HttpResponseBase:
     rows = Postmortem.objects.visible_to(reader).published().order_by("-published_at", "-pk")
-    recent = rows.prefetch_related("sections", "tags", "services")[:MOST]
+    recent = rows.prefetch_related("sections")[:MOST]
     return _answer(request, recent, title="Postmortems", page=reverse("postmortem_list"), guid="postmortems")
 
 

@@ -34,7 +34,7 @@ def _page(request: HttpRequest, user: User, template: str) -> HttpResponse:
 
 
 def _listed(user: User) -> Any:
-    return ApiToken.objects.filter(user=user, revoked_at=None).select_related("created_by")
+    return ApiToken.objects.filter(user=user, revoked_at=None)
 
 
 @require_POST

@@ -50,6 +50,17 @@ def test_every_operation_says_what_it_does_what_it_needs_and_how_it_refuses() ->
         assert [scheme for way in each["security"] for scheme in way] == ["token", "basic", "session"], name
 
 
+def test_a_list_within_a_row_promises_no_filter_of_the_list_of_rows() -> None:
+    promised = {
+        path: {each["name"] for each in methods["get"]["parameters"] if each.get("in") == "query"}
+        for path, methods in described()["paths"].items()
+        if "{" in path and "get" in methods
+    }
+
+    assert {"page", "per_page"} in promised.values()
+    assert {path: names for path, names in promised.items() if not names <= {"page", "per_page"}} == {}
+
+
 def test_what_is_sent_has_examples() -> None:
     sent = [
         each["requestBody"]["content"]["application/json"]
