@@ -252,7 +252,7 @@ def test_a_mail_server_that_is_away_breaks_nothing_and_is_asked_again(
 
 
 class Picky(BaseEmailBackend):
-    """A mail server with an address that it does not take; a mail opens what is not open for itself, as Django's own."""
+    """A mail server with an address that it refuses. A mail opens and closes it, as Django's, if nobody else did."""
 
     connected = 0
     took: list[str] = []
