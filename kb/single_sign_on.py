@@ -53,16 +53,23 @@ class ProviderAdapter(DefaultSocialAccountAdapter):
             if not owners[0].is_active:
                 refuse(request, "Your account is closed. An administrator can open it again.")
             sociallogin.connect(request, owners[0])
-        elif not settings.OIDC_CREATES_ACCOUNTS:
+        elif not self.may_have_account(email):
             refuse(request, "There is no account with your e-mail address. Ask an administrator to invite you.")
 
     def is_open_for_signup(self, request: HttpRequest, sociallogin: Any) -> bool:
+        return self.may_have_account(verified_email(sociallogin))
+
+    def may_have_account(self, email: str) -> bool:
         return bool(settings.OIDC_CREATES_ACCOUNTS)
 
     def save_user(self, request: HttpRequest, sociallogin: Any, form: Any = None) -> Any:
         user = super().save_user(request, sociallogin, form)
+        self.account_made(user, verified_email(sociallogin))
         self.give_roles(sociallogin)
         return user
+
+    def account_made(self, user: Any, email: str) -> None:
+        """What a new account starts with, before the provider's groups have their say."""
 
     def give_roles(self, sociallogin: Any) -> None:
         give_roles(sociallogin)

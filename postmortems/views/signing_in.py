@@ -9,7 +9,7 @@ from kb.sign_in import AccountAdapter
 from kb.sign_in import Backend as SessionBackend
 from kb.single_sign_on import ProviderAdapter
 from postmortems.models import Notification, User
-from postmortems.workflows import auditing, people
+from postmortems.workflows import accounts, auditing, people
 
 NAME_LENGTH = 150
 
@@ -44,7 +44,16 @@ class AuditedAdapter(AccountAdapter):
 
 
 class AuditedProviderAdapter(ProviderAdapter):
-    """What the provider's groups gave or took is written down like what an administrator does."""
+    """What the provider's groups gave or took is written down like what an administrator does.
+
+    Who was invited may come this way instead of by the link: the provider has verified the address that it went to.
+    """
+
+    def may_have_account(self, email: str) -> bool:
+        return super().may_have_account(email) or accounts.is_invited(email, at=timezone.now())
+
+    def account_made(self, user: Any, email: str) -> None:
+        accounts.take_up_invitation(user, email=email, at=timezone.now())
 
     def give_roles(self, sociallogin: Any) -> None:
         user = sociallogin.user

@@ -99,19 +99,34 @@ def accept(invitation: Invitation, *, username: str, password: str, at: datetime
     try:
         with transaction.atomic():
             user = User.objects.create_user(username=username, email=invitation.email, password=password)
-            invitation.accept(by=user, at=at)
             EmailAddress.objects.create(user=user, email=user.email, verified=True, primary=True)
-            before = people.state_of(user)
-            if invitation.role:
-                user.give_roles(invitation.role)
-            if invitation.team:
-                invitation.team.members.add(user)
-            auditing.record("invitation.accept", on=invitation, by=user, at=at)
-            inviter = invitation.invited_by
-            people.record_change(user, before=before, by=inviter, at=at, reason="As the invitation said.")
+            _take_up(invitation, user, at=at)
     except IntegrityError as error:
         raise NameTaken("Somebody has this user name already. Choose another one.") from error
     return user
+
+
+def is_invited(email: str, *, at: datetime) -> bool:
+    return Invitation.objects.to(email).pending(at=at).exists()
+
+
+@transaction.atomic
+def take_up_invitation(user: User, *, email: str, at: datetime) -> None:
+    """By who came another way than by its link, with this address verified. Without an invitation nothing happens."""
+    if invitation := Invitation.objects.to(email).pending(at=at).first():
+        _take_up(invitation, user, at=at)
+
+
+def _take_up(invitation: Invitation, user: User, *, at: datetime) -> None:
+    invitation.accept(by=user, at=at)
+    before = people.state_of(user)
+    if invitation.role:
+        user.give_roles(invitation.role)
+    if invitation.team:
+        invitation.team.members.add(user)
+    auditing.record("invitation.accept", on=invitation, by=user, at=at)
+    reason = "As the invitation said."
+    people.record_change(user, before=before, by=invitation.invited_by, at=at, reason=reason)
 
 
 def _issue(email: str, *, at: datetime, **preset: Any) -> Invitation:

@@ -3,6 +3,7 @@
 import html
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -13,9 +14,12 @@ from allauth.socialaccount.models import SocialAccount, SocialApp
 from django.contrib.auth.models import Group
 from django.core import mail
 from django.test import Client
+from django.utils import timezone
 
-from postmortems.models import AuditEvent, User
+from postmortems.models import AuditEvent, Invitation, User
+from postmortems.workflows import accounts
 from tests import factory
+from tests.factory import NOON
 from tests.kb.identity_provider import OTHER_KEY, Provider, running
 
 pytestmark = pytest.mark.django_db
@@ -155,6 +159,44 @@ def test_an_account_is_made_where_the_operator_says_so(client: Client, provider:
     assert (user.email, str(user), user.roles) == ("alice@example.org", "Alice Walker", {"reader"})
     assert not user.has_usable_password()
     assert EmailAddress.objects.get().verified
+
+
+@pytest.fixture
+def invitation(db: None) -> Invitation:
+    manager = factory.user("mary", roles=("manager",))
+    preset = {"by": manager, "role": "reviewer", "team": factory.team("Edge")}
+    return accounts.invite("Alice@example.org", at=timezone.now(), **preset)
+
+
+def test_who_is_invited_may_come_this_way_too(client: Client, provider: Provider, invitation: Invitation) -> None:
+    come_back(client, provider)
+
+    alice = User.objects.get(email="alice@example.org")
+    invitation.refresh_from_db()
+    assert who_is_in(client) == alice.username
+    assert (alice.roles, [team.name for team in alice.teams.all()]) == ({"reviewer"}, ["Edge"])
+    assert invitation.accepted_by == alice
+    assert {"invitation.accept", "account.change"} <= set(AuditEvent.objects.values_list("action", flat=True))
+
+
+@pytest.mark.parametrize("change", [{"revoked_at": NOON}, {"expires_at": NOON, "created_at": NOON - timedelta(days=7)}])
+def test_an_invitation_that_is_no_longer_good_lets_nobody_in(
+    client: Client, provider: Provider, invitation: Invitation, change: dict[str, Any]
+) -> None:
+    Invitation.objects.update(**change)
+
+    assert "Ask an administrator to invite you" in come_back(client, provider).text
+    assert not User.objects.filter(email="alice@example.org").exists()
+
+
+def test_an_invitation_is_of_the_address_that_is_verified(
+    client: Client, provider: Provider, invitation: Invitation
+) -> None:
+    provider.person["email_verified"] = False
+
+    assert "does not say that your e-mail address is verified" in come_back(client, provider).text
+    invitation.refresh_from_db()
+    assert invitation.accepted_at is None
 
 
 def test_two_accounts_with_one_address_are_not_guessed_between(client: Client, provider: Provider, alice: User) -> None:
