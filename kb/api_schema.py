@@ -17,10 +17,11 @@ REFUSALS = {
     401: "Nobody is signed in, or the token is not good.",
     403: "The roles of the account, or the scopes of the token, do not allow it.",
     404: "There is nothing at this address, or nothing that you may see: the answer is the same.",
+    406: "The answer is JSON, and `Accept` takes none.",
     409: "A rule refuses this step now; `detail` says why. Or the first request with this key is still worked on.",
     412: "It was changed since the version that `If-Match` names.",
     413: "The body is too large.",
-    415: "The body is not `application/json`.",
+    415: "The body is not `application/json`, or what the operation says that it takes.",
     422: "The `Idempotency-Key` was used for another request.",
     429: "Too many wrong tokens came from this address.",
 }
@@ -123,6 +124,7 @@ class Described(AutoSchema):
 
     def _refusals(self, operation: Mapping[str, Any]) -> list[int]:
         codes = {400, 401, 403, 429}
+        codes |= {406} if "application/json" in str(operation["responses"]) else set()
         codes |= {404} if "{" in self.path else set()
         codes |= {409} if self.method not in SAFE_METHODS and self._scope() == "write" else set()
         codes |= {413, 415} if self.method not in (*SAFE_METHODS, "DELETE") else set()

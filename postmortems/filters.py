@@ -136,6 +136,15 @@ class ActionItemFilter(django_filters.FilterSet):
         return rows.owned_by(self.request.user) if value else rows
 
 
+class NotificationFilter(django_filters.FilterSet):
+    """Whether it was read."""
+
+    state = choice("State", [("unread", "Not read yet"), ("read", "Read")], method="by_state")
+
+    def by_state(self, rows: Any, name: str, value: str) -> Any:
+        return rows.unread() if value == "unread" else rows.exclude(read_at=None)
+
+
 class AuditFilter(django_filters.FilterSet):
     """By person, step, document and day."""
 

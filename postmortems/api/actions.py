@@ -1,5 +1,6 @@
 """Action items: promised, done, verified by somebody else, or declined."""
 
+from datetime import datetime
 from typing import Any
 
 from django.db.models import QuerySet
@@ -13,7 +14,7 @@ from kb.api_schema import sent_like, taking
 from postmortems.api import fields
 from postmortems.api.base import Fields, ReasonInput, Resource, Step
 from postmortems.filters import ActionItemFilter
-from postmortems.models import ActionItem, Incident, Postmortem
+from postmortems.models import ActionItem, Incident, Postmortem, User
 from postmortems.workflows import followups
 
 
@@ -60,6 +61,17 @@ class OwnerInput(serializers.Serializer[Any]):
     owner = fields.UserName(allow_null=True)
 
 
+class IdentifyInput(serializers.Serializer[Any]):
+    """`user`: whose name is written there as the owner's."""
+
+    user = fields.UserName()
+
+    def validate(self, attrs: Fields) -> Fields:
+        if not self.context["row"].owner_text:
+            raise serializers.ValidationError("No written name owns this one: use the step assign.")
+        return attrs
+
+
 class EvidenceInput(serializers.Serializer[Any]):
     evidence = fields.text(10_000, required=False, default="", help_text="What shows that it holds.")
 
@@ -82,6 +94,12 @@ class ChangedSerializer(serializers.Serializer[Any]):
     changed = serializers.IntegerField()
 
 
+def identify(row: ActionItem, *, user: User, by: User, at: datetime) -> None:
+    """In the shape of a step: of this item and of all others that the same written name owns."""
+    if not followups.identify_owner(row.owner_text, user=user, by=by, at=at):
+        raise followups.NotTheirs(f"{user} may see none of them: share where they were promised first.")
+
+
 class ActionItems(Resource):
     """What was promised, and what is late."""
 
@@ -91,6 +109,7 @@ class ActionItems(Resource):
     filterset_class = ActionItemFilter
     steps = {
         "assign": Step("One owner, who can see it; or nobody.", followups.assign, OwnerInput),
+        "identify": Step("Whose account the written name of its owner is; of all its items.", identify, IdentifyInput),
         "start": Step("Somebody works on it.", followups.start),
         "complete": Step("Done; somebody else verifies it.", followups.complete, EvidenceInput),
         "verify": Step("Somebody other than its owner has seen that it holds.", followups.verify, EvidenceInput),

@@ -108,6 +108,7 @@ class Resource(Answering):
     """Rows that one may see. `brief` shows one in a list, `serializer_class` one alone; `steps` are its verbs."""
 
     filter_backends = (DjangoFilterBackend,)
+    filterset_class: ClassVar[Any] = None
     lookup_field = "ref"
     lookup_value_converter = "str"
     model: ClassVar[Any]
@@ -133,7 +134,7 @@ class Resource(Answering):
 
     def row(self) -> Any:
         """The one that the address names. What is hidden and what does not exist are the same 404."""
-        return get_object_or_404(self.rows(), pk=self.model.pk_of_ref(self.kwargs["ref"]))
+        return get_object_or_404(self.rows(), pk=self.pk_of(str(self.kwargs[self.lookup_field])))
 
     def data_of(self, row: Any) -> Any:
         found = self.serializer_class
@@ -175,19 +176,31 @@ class Resource(Answering):
             step.take(row, **fields, **self.now())
         return self.shown(row)
 
-    def created(self, make: Callable[[], Any]) -> Response:
-        """201 with the new row and its address; once for each `Idempotency-Key`."""
+    def created(self, make: Callable[[], Any], *, secret: Callable[[], str] | None = None) -> Response:
+        """201 with the new row and its address; once for each `Idempotency-Key`. `secret`: told once, kept nowhere."""
 
         def answer() -> Response:
             row = make()
-            address = self.request.build_absolute_uri(f"{self.reverse_action('list')}{row.ref}/")
-            return self.shown(row, status=201, Location=address)
+            found = self.shown(row, status=201, Location=self.address_of(row))
+            if secret is not None:
+                found.data = {**found.data, "secret": secret()}
+            return found
 
-        return once(self.request, answer, still_seen=self._is_seen)
+        return once(self.request, answer, still_seen=self.is_seen, but=("secret",) if secret else ())
 
-    def _is_seen(self, body: Any) -> bool:
-        pk = self.model.pk_of_ref(str(body.get("ref", ""))) if isinstance(body, Mapping) else None
+    def address_of(self, row: Any) -> str:
+        known = self.reverse_action("list")
+        return self.request.build_absolute_uri(f"{known}{getattr(row, self.lookup_field)}/")
+
+    def is_seen(self, body: Any) -> bool:
+        """Whether what an answer told may still be seen."""
+        pk = self.pk_of(str(body.get(self.lookup_field, ""))) if isinstance(body, Mapping) else None
         return pk is not None and self.rows().filter(pk=pk).exists()
+
+    def pk_of(self, name: str) -> int | None:
+        """Of what the address, or an answer, calls the row."""
+        found: int | None = self.model.pk_of_ref(name)
+        return found
 
     def added(self, serializer: type[BaseSerializer[Any]], make: Callable[[], Any]) -> Response:
         """201 with what was hung on a row that is seen; once for each `Idempotency-Key`."""
@@ -196,6 +209,16 @@ class Resource(Answering):
             return Response(serializer(make(), context=self.get_serializer_context()).data, status=201)
 
         return once(self.request, answer, still_seen=lambda body: True)
+
+
+class Numbered(Resource):
+    """Rows that nobody calls by a name: their number."""
+
+    lookup_field = "id"
+    lookup_value_converter = "int"
+
+    def pk_of(self, name: str) -> int | None:
+        return int(name) if name.isdecimal() else None
 
 
 def unwatch(row: watching.Watched, *, by: Any, at: datetime) -> None:

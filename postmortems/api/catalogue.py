@@ -11,9 +11,10 @@ from rest_framework.response import Response
 
 from postmortems import sections
 from postmortems.api import fields
-from postmortems.api.base import Resource, View
+from postmortems.api.base import Resource, Step, View, unwatch
 from postmortems.models import ApiToken, Service, Tag, Team, User
 from postmortems.roles import Role
+from postmortems.workflows import watching
 
 
 class ServiceSerializer(fields.ReadOnly[Service]):
@@ -62,6 +63,10 @@ class Services(Named):
 
     model = Service
     brief = serializer_class = ServiceSerializer
+    steps = {
+        "watch": Step("Be told of what concerns it from now on.", watching.watch),
+        "unwatch": Step("Not any more.", unwatch),
+    }
 
     def rows(self) -> QuerySet[Any]:
         return Service.objects.listed().select_related("owner_team").order_by("name", "pk")

@@ -246,11 +246,15 @@ class Incidents(HasTimeline, Shareable):
     def _record(self, incident: Incident) -> FixUse:
         return triage.record_outcome(incident, **self.sent(OutcomeInput), **self.now())
 
-    @extend_schema(request=JudgementInput, responses={200: VerdictSerializer})
-    @action(detail=True, methods=["post"])
+    @extend_schema(methods=["GET"], responses=VerdictSerializer(many=True))
+    @extend_schema(methods=["POST"], request=JudgementInput, responses={200: VerdictSerializer})
+    @action(detail=True, methods=["get", "post"], pagination_class=None, filterset_class=None)
     def verdicts(self, request: Request, **kwargs: Any) -> Response:
-        """How a suggestion compares with this incident; the newer word counts, for everybody."""
-        incident, said = self.row(), self.sent(JudgementInput)
+        """How suggestions compare with this incident, the newest word first; it counts, for everybody."""
+        incident = self.row()
+        if request.method == "GET":
+            return Response(VerdictSerializer(suggesting.verdicts_of(incident, reader=request.user), many=True).data)
+        said = self.sent(JudgementInput)
         row = suggesting.give_verdict(incident, **said, **self.now())
         return Response(VerdictSerializer({"item": said["item"].ref, "verdict": row.verdict, "at": row.at}).data)
 

@@ -2,9 +2,10 @@
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
+from django.core.files.uploadedfile import UploadedFile
 from django.db import transaction
 from django.http import Http404
 from django.utils import timezone
@@ -31,11 +32,14 @@ class StillWorking(APIException):
     wait = 1
 
 
-def once(request: Request, make: Callable[[], Response], *, still_seen: Callable[[Any], bool]) -> Response:
+def once(
+    request: Request, make: Callable[[], Response], *, still_seen: Callable[[Any], bool], but: Collection[str] = ()
+) -> Response:
     """What `make` answers, or answered when this key came first, in the last 24 hours.
 
     Only what was created is kept: a refused request may be put right and sent again. The row and the answer are
-    written in one transaction. `still_seen`: whether who asks may still see what that answer told.
+    written in one transaction. `still_seen`: whether who asks may still see what that answer told. `but`: what is
+    told this once and kept nowhere; it is null when the answer comes again.
     """
     key = request.headers.get(HEADER)
     if key is None:
@@ -48,7 +52,8 @@ def once(request: Request, make: Callable[[], Response], *, still_seen: Callable
     try:
         with transaction.atomic():
             answer = make()
-            row.keep(status=answer.status_code, body=answer.data, location=answer.headers.get("Location", ""))
+            kept = {**answer.data, **dict.fromkeys(but)}
+            row.keep(status=answer.status_code, body=kept, location=answer.headers.get("Location", ""))
     except BaseException:
         row.delete()
         raise
@@ -62,8 +67,17 @@ def _usable(key: str) -> str:
 
 
 def fingerprint(request: Request) -> str:
-    said = json.dumps([request.method, request.path, request.data], sort_keys=True)
+    said = json.dumps([request.method, request.path, request.data], sort_keys=True, default=_content)
     return hashlib.sha256(said.encode()).hexdigest()
+
+
+def _content(file: UploadedFile[bytes]) -> list[str | None]:
+    """What tells a file from another one."""
+    known = hashlib.sha256()
+    for piece in file.chunks():
+        known.update(piece)
+    file.seek(0)
+    return [file.name, known.hexdigest()]
 
 
 def _again(row: KeptAnswer, request: Request, still_seen: Callable[[Any], bool]) -> Response:

@@ -17,6 +17,7 @@ from kb.api_schema import sent_like, taking
 from postmortems import sections
 from postmortems.api import fields
 from postmortems.api.access_rules import Shareable
+from postmortems.api.attachments import HasAttachments
 from postmortems.api.base import Fields, Outdated, ReasonInput, Step, etag_of, unwatch
 from postmortems.api.reviews import HasReview
 from postmortems.api.timelines import HasTimeline, NewEntrySerializer
@@ -222,7 +223,7 @@ class RestoreInput(serializers.Serializer[Any]):
 # --- the resource ---
 
 
-class Postmortems(HasReview, HasTimeline, Shareable):
+class Postmortems(HasReview, HasTimeline, HasAttachments, Shareable):
     """What happened, what fixed it, what we learned. How they are reviewed: `reviews.py`."""
 
     model = Postmortem

@@ -8,14 +8,19 @@ from postmortems.api import (
     catalogue,
     describing,
     fixes,
+    glossary,
     imports,
     incidents,
     intake,
     mcp,
+    notifications,
     postmortems,
     problems,
+    saved_filters,
     slack,
+    tokens,
     views,
+    webhooks,
 )
 
 router = SimpleRouter(use_regex_path=False)
@@ -27,6 +32,12 @@ router.register("actions", actions.ActionItems, "api_action")
 router.register("services", catalogue.Services, "api_service")
 router.register("teams", catalogue.Teams, "api_team")
 router.register("tags", catalogue.Tags, "api_tag")
+router.register("glossary", glossary.Glossary, "api_glossary")
+router.register("notifications", notifications.Notifications, "api_notification")
+router.register("watches", notifications.Watches, "api_watch")
+router.register("saved-filters", saved_filters.SavedFilters, "api_saved_filter")
+router.register("tokens", tokens.Tokens, "api_token")
+router.register("webhooks", webhooks.Webhooks, "api_webhook")
 
 urlpatterns = [
     path("suggestions/", views.SuggestionsView.as_view(), name="api_suggestions"),
@@ -39,6 +50,7 @@ urlpatterns = [
     path("docs/", describing.docs, name="api_docs"),
     path("docs/<slug:tag>/", describing.docs_of, name="api_docs_of"),
     path("me/", catalogue.MeView.as_view(), name="api_me"),
+    path("me/settings/", notifications.SettingsView.as_view(), name="api_settings"),
     path("imports/<str:filename>", imports.ImportView.as_view(), name="api_import"),
     path("", include(router.urls)),
 ]

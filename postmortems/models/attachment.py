@@ -54,6 +54,12 @@ class Attachment(models.Model):
         name = "".join(" " if character in "[]()\\`<>\n\r" else character for character in self.name)
         return f"{'!' if self.is_picture else ''}[{name.strip() or 'file'}]({self.get_absolute_url()})"
 
+    def content(self) -> bytes:
+        """Raises `FileNotFoundError` where the disk has lost it."""
+        with self.file.open("rb") as file:
+            found: bytes = file.read()
+        return found
+
     def remove(self) -> None:
         """The row now, the file when that is committed."""
         storage, name = self.file.storage, str(self.file.name)

@@ -23,6 +23,8 @@ ONE_HOME = (
 class WatchQuerySet(models.QuerySet["Watch"]):
     def visible_to(self, user: Any) -> Self:
         """One's own, while what it follows may be seen."""
+        if not getattr(user, "is_authenticated", False):
+            return self.none()
         incident = Q(incident=None) | Incident.objects.visible_where(user, "incident__")
         postmortem = Q(postmortem=None) | Postmortem.objects.visible_where(user, "postmortem__")
         return self.filter(incident, postmortem, user=user)
@@ -65,6 +67,8 @@ class Watch(models.Model):
 class NotificationQuerySet(models.QuerySet["Notification"]):
     def visible_to(self, user: Any) -> Self:
         """One's own, and only while what it is about may be seen."""
+        if not getattr(user, "is_authenticated", False):
+            return self.none()
         incident = Q(incident=None) | Incident.objects.visible_where(user, "incident__")
         postmortem = Q(postmortem=None) | Postmortem.objects.visible_where(user, "postmortem__")
         return self.filter(incident, postmortem, user=user)

@@ -9,16 +9,13 @@ from django.core.files.uploadedfile import UploadedFile
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
-from django.utils.http import content_disposition_header
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from kb.errors import DomainError
+from kb.serving import served
 from postmortems.models import Attachment, Postmortem
 from postmortems.views.permalinks import by_ref
 from postmortems.workflows import attaching
-
-# A file is opened as itself and by itself: nothing in it may run, load or be framed, whatever a browser makes of it.
-SANDBOX = "default-src 'none'; sandbox; frame-ancestors 'none'"
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -58,15 +55,10 @@ def attachment(request: HttpRequest, token: UUID) -> HttpResponse:
     """The file. Pictures are shown, everything else is downloaded."""
     row = get_object_or_404(Attachment.objects.visible_to(request.user), token=token)
     try:
-        with row.file.open("rb") as file:
-            content = file.read()
+        content = row.content()
     except FileNotFoundError as gone:
         raise Http404("The file is no longer on the disk.") from gone
-    answer = HttpResponse(content, content_type=row.content_type)
-    answer.headers["Content-Disposition"] = content_disposition_header(not row.is_picture, row.name) or ""
-    answer.headers["Content-Security-Policy"] = SANDBOX
-    answer.headers["X-Content-Type-Options"] = "nosniff"
-    return answer
+    return served(content, name=row.name, content_type=row.content_type, is_shown=row.is_picture)
 
 
 @require_POST

@@ -9,7 +9,7 @@ from django.db import DatabaseError
 from kb.errors import DomainError
 from postmortems import roles
 from postmortems.models import Incident, SuggestionOpening, SuggestionRun, SuggestionVerdict
-from postmortems.search import Item
+from postmortems.search import Item, reading
 from postmortems.suggestions import Suggestions, engine_version
 
 logger = logging.getLogger(__name__)
@@ -89,3 +89,10 @@ def give_verdict(incident: Incident, item: Item, *, verdict: str, by: Any, at: d
     if item.search_key == incident.search_key:
         raise NoVerdict("This is the incident itself: it is not similar to itself.")
     return SuggestionVerdict.objects.record(incident=incident, key=item.search_key, verdict=verdict, by=by, at=at)
+
+
+def verdicts_of(incident: Incident, *, reader: Any) -> list[dict[str, Any]]:
+    """What was said of it, the newest first: `item` (its ref), `verdict`, `at`; only of what this reader may see."""
+    said = list(incident.suggestion_verdicts.all())
+    seen = reading.rows_of([row.key for row in said], user=reader)
+    return [{"item": seen[row.key].ref, "verdict": row.verdict, "at": row.at} for row in said if row.key in seen]

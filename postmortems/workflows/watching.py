@@ -43,10 +43,10 @@ def watchers_of(row: Incident | Postmortem) -> list[User]:
     return list(User.objects.filter(its, is_active=True).distinct())
 
 
-def mark_read(user: User, *, at: datetime, pk: int | None = None) -> None:
-    """One of them, or all that this person may see."""
+def mark_read(user: User, *, at: datetime, pk: int | None = None) -> int:
+    """One of them, or all that this person may see; how many were not read before."""
     rows = Notification.objects.visible_to(user)
-    (rows.filter(pk=pk) if pk is not None else rows).mark_read(at=at)
+    return (rows.filter(pk=pk) if pk is not None else rows).mark_read(at=at)
 
 
 def _home(row: Watched) -> dict[str, Watched]:

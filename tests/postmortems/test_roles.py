@@ -8,6 +8,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
 from postmortems.models import (
@@ -102,6 +103,9 @@ REQUESTS: Mapping[str, Mapping[str, Request]] = {
         "suggestions": lambda on, by: by.post("/incidents/suggestions/", {"title": "Checkout"}),
         "search, as a program": lambda on, by: by.get("/api/v1/search/?q=pool"),
         "watch, as a program": lambda on, by: api(by, on.incident, "watch"),
+        "one's notifications, as a program": lambda on, by: by.get("/api/v1/notifications/"),
+        "a list of one's own, as a program": lambda on, by: api_new(by, "saved-filters", name="Late", query="due=late"),
+        "one's tokens, as a program": lambda on, by: by.get("/api/v1/tokens/"),
         "who am I": lambda on, by: by.get("/api/v1/me/"),
     },
     "declare": {
@@ -157,6 +161,8 @@ REQUESTS: Mapping[str, Mapping[str, Request]] = {
         "a group of words": lambda on, by: by.post("/glossary/", {"terms": "k9s\nkanine"}),
         "change it": lambda on, by: by.post(f"/glossary/{on.glossary_entry.pk}/", {"terms": "k9s\nkanine"}),
         "remove it": lambda on, by: by.post(f"/glossary/{on.glossary_entry.pk}/remove/"),
+        "a group of words, as a program": lambda on, by: api_new(by, "glossary", terms=["k9s", "kanine"]),
+        "remove it, as a program": lambda on, by: by.delete(f"/api/v1/glossary/{on.glossary_entry.pk}/"),
     },
     "follow_up": {
         "a new one": lambda on, by: by.post(f"/actions/new/?postmortem={on.postmortem.ref}", ITEM),
@@ -168,6 +174,10 @@ REQUESTS: Mapping[str, Mapping[str, Request]] = {
             f"{step}, as a program": lambda on, by, step=step: api(by, on.item, step)  # type: ignore[misc]
             for step in ("start", "complete")
         },
+        "whose name it is, as a program": lambda on, by: api(by, on.item, "identify", user="sam"),
+        "a list for everybody, as a program": lambda on, by: api_new(
+            by, "saved-filters", name="Late", query="due=late", is_shared=True
+        ),
         "take it": lambda on, by: by.post(on.at(on.item, "take")),
         "hand it over": lambda on, by: by.post(on.at(on.item, "assign"), {"owner": "sam"}),
         "say whose name it is": lambda on, by: by.post(on.at(on.item, "identify"), {"user": "sam"}),
@@ -191,6 +201,9 @@ REQUESTS: Mapping[str, Mapping[str, Request]] = {
     "write": {
         "begin, as a program": lambda on, by: api_new(by, "postmortems", title="It was slow"),
         "one's own, as a program": lambda on, by: api(by, on.postmortem, title="It was slow"),
+        "a file of it, as a program": lambda on, by: by.post(
+            f"/api/v1/postmortems/{on.postmortem.ref}/attachments/", {"file": SimpleUploadedFile("a.csv", b"a,b")}
+        ),
         "a new postmortem": lambda on, by: by.get("/postmortems/new/"),
         "one's own": lambda on, by: by.get(on.at(on.postmortem, "edit")),
     },
@@ -218,6 +231,10 @@ REQUESTS: Mapping[str, Mapping[str, Request]] = {
         "a new program": lambda on, by: by.post("/programs/", {"name": "pager-bot", "role": "author"}),
         "webhooks": lambda on, by: by.get("/webhooks/"),
         "a new webhook": lambda on, by: by.post("/webhooks/", {"name": "Pager"}),
+        "webhooks, as a program": lambda on, by: by.get("/api/v1/webhooks/"),
+        "a new webhook, as a program": lambda on, by: api_new(
+            by, "webhooks", name="Pager", url="https://hooks.example.org/x", events=["incident.opened"], account="sam"
+        ),
         "a webhook": lambda on, by: by.get(f"/webhooks/{on.webhook().pk}/"),
         "change a webhook": lambda on, by: by.post(f"/webhooks/{on.webhook().pk}/", {"name": "Pager"}),
         "its secret": lambda on, by: by.post(f"/webhooks/{on.webhook().pk}/secret/"),

@@ -57,9 +57,7 @@ class Contract:
 
     def test_a_longer_list_takes_no_more_queries(self, alice: User) -> None:
         program = Program(alice)
-        with CaptureQueriesContext(
-            connection,
-        ) as few:
+        with CaptureQueriesContext(connection) as few:
             program.get(self.address)
         for number in range(2, 8):
             self.make(number)

@@ -76,7 +76,7 @@ def test_what_is_sent_has_examples() -> None:
 def test_the_pages_show_every_operation_without_a_script(alice: User) -> None:
     client = factory.signed_in(alice)
     first = client.get(DOCS).text
-    pages = [client.get(address).text for address in re.findall(rf'<h2 id="\w+"><a href="({DOCS}\w+/)">', first)]
+    pages = [client.get(address).text for address in re.findall(rf'<h2 id="[\w-]+"><a href="({DOCS}[\w-]+/)">', first)]
 
     shown = [set(re.findall(r"<code>(/api/v1/[^<]+)</code>", text)) for text in (first, "".join(pages))]
     assert shown == [set(described()["paths"])] * 2

@@ -3,11 +3,23 @@
 from typing import Any
 
 from postmortems.api.actions import ActionItems
+from postmortems.api.catalogue import Services
 from postmortems.api.fixes import Fixes
 from postmortems.api.incidents import Incidents
 from postmortems.api.postmortems import Postmortems
 from postmortems.api.problems import Problems
-from postmortems.models import Fix, Incident, Postmortem, Problem, Service, Tag, Visibility
+from postmortems.models import (
+    Fix,
+    GlossaryEntry,
+    Incident,
+    Postmortem,
+    Problem,
+    SavedFilter,
+    Service,
+    Tag,
+    User,
+    Visibility,
+)
 from tests import factory
 from tests.postmortems.api.contract import Contract
 
@@ -105,6 +117,7 @@ class TestActionItems(Contract):
 
 class TestServices(Contract):
     address, key = "/services/", "slug"
+    steps = tuple(Services.steps)
     shown_to_administrators = False  # a name that only hidden documents give is listed nowhere
 
     def make(self, number: int) -> Service:
@@ -144,3 +157,35 @@ class TestTeams(Contract):
 
     def missing(self) -> str:
         return "nowhere"
+
+
+class TestGlossary(Contract):
+    address, key = "/glossary/", "id"
+
+    def make(self, number: int) -> GlossaryEntry:
+        if number == 0:
+            GlossaryEntry.objects.all().delete()  # what a new installation starts with
+        return GlossaryEntry.objects.create(terms=f"k{number}s\nkube {number}")
+
+    def hide(self, row: GlossaryEntry) -> None:
+        return None
+
+    def missing(self) -> str:
+        return "999999"
+
+
+class TestSavedFilters(Contract):
+    address, key = "/saved-filters/", "id"
+    shown_to_administrators = False  # one's own
+
+    def make(self, number: int) -> SavedFilter:
+        owner = User.objects.filter(username="olga").first() or factory.user("olga")
+        known = {"query": "due=late", "is_shared": True, "created_at": factory.NOON}
+        return SavedFilter.objects.create(owner=owner, name=f"Late {number}", **known)
+
+    def hide(self, row: SavedFilter) -> SavedFilter:
+        SavedFilter.objects.filter(pk=row.pk).update(is_shared=False)
+        return row
+
+    def missing(self) -> str:
+        return "999999"
