@@ -127,6 +127,7 @@ FILLED_WITH: dict[str, Any] = {
     "entry": lambda names, route: names.hidden_pks[:2],
     "comment": lambda names, route: names.hidden_pks[:1],
     "comparison": lambda names, route: names.hidden_pks[:1],
+    "delivery": lambda names, route: names.hidden_pks[:1],
     "signed": lambda names, route: ["made-up"],
     "secret": lambda names, route: ["kb_made-up"],
     "filename": lambda names, route: ["a.md"],
