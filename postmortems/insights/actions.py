@@ -23,6 +23,7 @@ AGES = {
 }
 WORST = 10
 BAR, LEFT = 7.0, 46.0
+GAP = 1.0  # between neighbours
 
 
 def items(scope: Scope, user: Any) -> ActionItemQuerySet:
@@ -92,16 +93,17 @@ def states(scope: Scope, user: Any, at: datetime) -> Section:
 
 
 def _strip(states: list[tuple[str, str, int]]) -> Chart:
+    """The legend stands in the order of the bar, with the numbers: it is not read by colour alone."""
     total = sum(n for _, _, n in states)
     pieces, x = [], 0.0
     for value, label, n in states:
         width = WIDE * n / total
         if n:
-            pieces.append(Piece(place(x), "0.00", place(width), "9.00", value, f"{label}: {n}"))
+            pieces.append(Piece(place(x), "0.00", place(max(width - GAP, GAP)), "9.00", value, f"{label}: {n}"))
         x += width
     said = ", ".join(f"{label} {n}" for _, label, n in states)
-    legend = tuple((value, label) for value, label, n in states if n)
-    return Chart(f"Action items by state: {said}", "9.00", tuple(pieces), legend=legend)
+    legend = tuple((value, f"{label} {n}") for value, label, n in states if n)
+    return Chart(f"Action items by state: {said}", "9.00", tuple(pieces), legend=legend, shape="strip")
 
 
 def ageing(scope: Scope, user: Any, at: datetime) -> Section:

@@ -28,7 +28,7 @@ from postmortems.insights.figures import (
 )
 from postmortems.insights.scope import Scope, incidents
 from postmortems.models import Incident
-from postmortems.models.incident import IncidentQuerySet
+from postmortems.models.incident import IncidentQuerySet, Severity
 
 MINUTE = 60.0
 # From the start of the incident on.
@@ -44,7 +44,7 @@ TICKS = (
     (10080, "1 week"),
     (43200, "30 days"),
 )
-LEFT, RIGHT, ROW = 26.0, 8.0, 16.0
+LEFT, RIGHT, ROW = 34.0, 8.0, 16.0
 
 
 def timed(rows: IncidentQuerySet, what: str, *, known: bool) -> IncidentQuerySet:
@@ -80,7 +80,7 @@ def section(scope: Scope, user: Any) -> Section:
         ),
         table=Table(
             (
-                "",
+                "Length",
                 "Known (n)",
                 "Shortest",
                 "A quarter took up to",
@@ -152,6 +152,7 @@ def chart(rows: Sequence[tuple[str, Sequence[Took]]]) -> Chart:
             pieces.append(box)
             over += whiskers
     said = "; ".join(f"{name.lower()}: {len(took)} known" for name, took in rows)
+    shown = {mark.kind for mark in marks}
     return Chart(
         says=f"How long it took, {said}",
         height=place(len(rows) * ROW + 7),
@@ -160,6 +161,7 @@ def chart(rows: Sequence[tuple[str, Sequence[Took]]]) -> Chart:
         words=tuple(words),
         lines=tuple(lines),
         over=tuple(over),
+        legend=tuple((each.value, str(each.label)) for each in Severity if each.value in shown),
     )
 
 

@@ -170,9 +170,9 @@ def _chart(rows: Sequence[tuple[Problem, Sequence[Showing]]], scope: Scope) -> C
         lines.append(Line(place(LEFT), place(y), place(WIDE - LEFT), place(y)))
         for each in found:
             x = LEFT + (WIDE - 2 * LEFT) * (each.at - scope.begin).total_seconds() / length
-            kind = f"{each.severity} first" if each.is_first else each.severity
-            times = "the first time" if each.is_first else "again"
-            marks.append(Mark(place(x), place(y), kind, f"{each.ref}, {times}, {_day(each.on)}", each.address))
+            kind, times = ("first", "the first time") if each.is_first else ("again", "again")
+            says = f"{each.ref}, {each.severity.upper()}, {times}, {_day(each.on)}"
+            marks.append(Mark(place(x), place(y), kind, says, each.address))
     height = len(rows) * ROW + 1
     for bucket in list(scope.buckets())[1:]:
         on = datetime.combine(bucket, time(), timezone.get_current_timezone())
@@ -187,6 +187,7 @@ def _chart(rows: Sequence[tuple[Problem, Sequence[Showing]]], scope: Scope) -> C
         words=tuple(words),
         lines=tuple(lines),
         legend=(("first", "the first time"), ("again", "again")),
+        shape="timeline",
     )
 
 

@@ -75,7 +75,7 @@ def section(scope: Scope, user: Any) -> Section:
             f"useful suggestion was first opened, judged or tried; each dot is an incident, from {FEW} on a box."
         ),
         table=Table(
-            ("", "Incidents", "Of all"),
+            ("Step", "Incidents", "Of all"),
             (
                 *((STEPS[step], share.part, _percent(share)) for step, share in shares.items()),
                 ("All incidents", total, None),

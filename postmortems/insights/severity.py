@@ -96,6 +96,7 @@ def _chart(buckets: list[date], counts: Counts, scope: Scope) -> Chart:
         words=tuple(words),
         lines=lines,
         legend=tuple((each.value, str(each.label)) for each in Severity),
+        shape="timeline",
     )
 
 

@@ -12,7 +12,7 @@ from django.utils.html import format_html
 
 from kb.templatetags.kb import DAY, in_words, span
 from postmortems import roles
-from postmortems.models import ActionItem, Fix, FixUse, Incident, Postmortem, SuggestionVerdict, User
+from postmortems.models import ActionItem, Fix, FixUse, Incident, Postmortem, SuggestionVerdict, User, WebhookDelivery
 from postmortems.search import Near, Result
 from postmortems.suggestions import Part, Reason, Suggestion
 from postmortems.suggestions.quality import Share
@@ -39,6 +39,9 @@ SIGNS = {
     ActionItem.State.IN_PROGRESS: ("◐", "warn"),
     ActionItem.State.DONE: ("✓", "good"),
     ActionItem.State.WONT_DO: ("·", "muted"),
+    WebhookDelivery.State.WAITING: ("○", "muted"),
+    WebhookDelivery.State.FAILED: ("✗", "bad"),
+    WebhookDelivery.State.WITHHELD: ("·", "muted"),
 }
 OUTCOME_SIGNS = {
     FixUse.Outcome.WORKED: ("✓", "good"),
@@ -64,7 +67,7 @@ def severity(value: str) -> str:
 
 @register.simple_tag
 def state(row: Any) -> str:
-    """The state of an incident, postmortem, fix or action item: a sign and its word."""
+    """The state of an incident, postmortem, fix, action item or delivery: a sign and its word."""
     field = "status" if hasattr(row, "status") else "state"
     value, word = getattr(row, field), getattr(row, f"get_{field}_display")()
     # An action item that is open is waiting, an incident that is open is burning.
@@ -120,6 +123,16 @@ def owed(item: ActionItem, today: date | None = None) -> str:
     if late:
         return format_html('is <b class="bad">{} day{} late</b>', late, "" if late == 1 else "s")
     return format_html("is not done yet: {}", due(item, today) or "it has no date")
+
+
+@register.simple_tag
+def owed_in_all(items: Sequence[ActionItem], today: date | None = None) -> str:
+    """`3 action items are open, up to 74 days late`: the way to what was promised further down. Of at least one."""
+    longest = max(item.days_late(on=today or timezone.localdate()) for item in items)
+    colour, sign = ("bad", "!") if longest else ("muted", "○")
+    late = f", up to {longest} day{'' if longest == 1 else 's'} late" if longest else ""
+    said = f"{len(items)} action item{' is' if len(items) == 1 else 's are'} open{late}"
+    return format_html('<a href="#actions"><span class="state {}" data-sign="{}">{}</span></a>', colour, sign, said)
 
 
 @register.filter

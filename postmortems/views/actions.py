@@ -139,8 +139,7 @@ def _column(state: State, pks: list[int], known: dict[int, ActionItem], typed: Q
 def action_save(request: HttpRequest) -> HttpResponse:
     form = SaveForm(request.POST, owner=reader_of(request))
     if not form.is_valid():
-        messages.error(request, " ".join(str(error) for errors in form.errors.values() for error in errors))
-        return redirect(f"{reverse('action_list')}?{form.cleaned_data.get('query', '')}")
+        return render(request, "postmortems/action_save.html", {"form": form})
     row = saved_filters.keep(**form.cleaned_data, by=reader_of(request), at=timezone.now())
     messages.success(request, f"“{row}” is kept. Its address is {row.get_absolute_url()}")
     return redirect(row)

@@ -26,6 +26,6 @@ def new_secret(reader: User, name: str) -> str:
 
 
 def in_use(reader: User) -> list[ApiToken]:
-    """One's addresses, newest first."""
-    mine = ApiToken.objects.filter(user=reader, revoked_at=None)
+    """One's addresses that still open something, newest first."""
+    mine = ApiToken.objects.good(at=timezone.now()).filter(user=reader)
     return [token for token in mine if token.allows(Scope.FEED)]

@@ -55,6 +55,7 @@ def postmortem_detail(request: HttpRequest, ref: str, slug: str = "") -> HttpRes
             "what_fixed_it": [t for t in written if t.key == "what_fixed_it" and t.body.strip() not in told],
             "sections": [text for text in written if text.key != "what_fixed_it"],
             "same_problem": _same_problem(postmortem, request.user),
+            "owed": [item for item in postmortem.action_items.all() if item.is_unfinished],
             **_life_of(postmortem, request.user),
         },
     )

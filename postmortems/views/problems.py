@@ -18,6 +18,7 @@ from postmortems.views.steps import stepped
 from postmortems.workflows import problems
 
 PER_PAGE = 25
+PROMISES = 5  # the longest overdue
 
 
 @require_safe
@@ -46,6 +47,7 @@ def _page(
         "occurrences": seen,
         "picture": problems.picture_of(seen),
         "fixes": problems.fixes_of(problem, user=request.user),
+        "promises": problems.promises_of(problem, user=request.user)[:PROMISES],
         "lookalikes": Comparison.objects.visible_to(request.user).kept_apart(problem),
         "link_form": link or LinkForm(reader=request.user),
         "merge_form": merge or MergeForm(reader=request.user, auto_id="merge_%s"),

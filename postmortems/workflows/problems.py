@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from kb.errors import DomainError
 from postmortems import roles, search
-from postmortems.models import Fix, FixUse, Incident, Postmortem, Problem
+from postmortems.models import ActionItem, Fix, FixUse, Incident, Postmortem, Problem
 from postmortems.workflows import auditing, recurring
 
 STEPS = {
@@ -80,6 +80,12 @@ def fixes_of(problem: Problem, *, user: Any) -> list[Any]:
     """What helps with it, the best proven first: its own, and those of its postmortems."""
     rows = _fixes(problem, user).with_track_record(user).order_by("pk")
     return sorted(rows, key=lambda fix: (fix.state == Fix.State.RETIRED, -fix.worked, fix.made_worse, fix.pk))
+
+
+def promises_of(problem: Problem, *, user: Any) -> Any:
+    """What was promised after its postmortems, would prevent it, and is not done: the longest overdue first."""
+    owed = ActionItem.objects.visible_to(user).unfinished().preventive().filter(postmortem__problem=problem)
+    return owed.select_related("postmortem").soonest_first()
 
 
 def _fixes(problem: Problem, user: Any) -> Any:

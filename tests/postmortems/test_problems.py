@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import AnonymousUser
+from django.utils import timezone
 
-from postmortems.models import AuditEvent, Problem, User, Visibility
+from postmortems.models import ActionItem, AuditEvent, Problem, User, Visibility
 from postmortems.models.problem import NotThatState
 from postmortems.roles import NotAllowed
 from postmortems.workflows import problems
@@ -167,3 +169,20 @@ def test_a_reader_curates_nothing(problem: Problem) -> None:
 def test_the_ref_of_a_problem_leads_back_to_it(problem: Problem) -> None:
     assert problem.ref == f"PRB-{problem.pk}"
     assert Problem.pk_of_ref(f"prb-{problem.pk}") == problem.pk
+
+
+def test_the_page_says_what_would_prevent_it_and_is_not_done(problem: Problem, alice: User) -> None:
+    told = factory.postmortem("Pool exhausted", problem=problem)
+    hidden = factory.postmortem("Told to few", problem=problem, visibility=Visibility.RESTRICTED)
+    due = timezone.localdate() - timedelta(days=74)
+    factory.action_item("Require a quorum", postmortem=told, due_on=due)
+    factory.action_item("Watch the pool", postmortem=told, kind=ActionItem.Kind.DETECT)
+    factory.action_item("Name no names", postmortem=hidden)
+
+    page = factory.signed_in(alice).get(problem.get_absolute_url()).content.decode()
+
+    assert "Promised, and not done" in page
+    assert "74 days late" in page
+    assert "Require a quorum" in page
+    assert "Watch the pool" not in page
+    assert "Name no names" not in page

@@ -22,6 +22,8 @@ PAIRS = [
     ("ink", "mark", TEXT),
     *(("line-strong", ground, CONTROL) for ground in GROUNDS),
     *(("good-line", ground, CONTROL) for ground in ("bg", "surface")),
+    # What is drawn: each piece against the card, by its fill or by its edge.
+    *((piece, "surface", CONTROL) for piece in ("accent", "sev1", "bad", "warn", "good-line", "muted", "line-strong")),
 ]
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 from pytest_django import Settings
 
 from postmortems.models import ApiToken, Postmortem, User
@@ -213,3 +215,14 @@ def test_why_is_told_to_those_who_are_signed_in_and_to_monitoring(
     for answer in (asked(factory.signed_in(alice)), asked(Client(), metrics)):
         assert answer["status"] == "degraded"
         assert "search index" in answer["notes"][0]
+
+
+def test_an_address_that_has_run_out_is_not_in_use(alice: User) -> None:
+    past, ahead = timezone.now() - timedelta(days=1), timezone.now() + timedelta(days=1)
+    ApiToken.objects.issue(user=alice, name="Old laptop", scopes=["feed"], at=NOON, expires_at=past)
+    ApiToken.objects.issue(user=alice, name="New laptop", scopes=["feed"], at=NOON, expires_at=ahead)
+
+    page = factory.signed_in(alice).get("/feeds/").content.decode()
+
+    assert "New laptop" in page
+    assert "Old laptop" not in page

@@ -34,6 +34,17 @@ class TestPostmortem:
 
         assert page.count("Turned it off and on.") == 1
 
+    def test_what_was_promised_and_is_late_is_said_at_the_top(self, as_alice: Client) -> None:
+        row = factory.postmortem()
+        due = timezone.localdate() - timedelta(days=74)
+        factory.action_item(postmortem=row, due_on=due)
+        factory.action_item(postmortem=row)
+        factory.action_item(postmortem=row, due_on=due, state="done")
+
+        head, _, _ = as_alice.get(row.get_absolute_url()).content.decode().partition('id="fixed"')
+
+        assert "2 action items are open, up to 74 days late" in head
+
     def test_an_imported_file_is_plain_text(self, as_alice: Client, charlie: User) -> None:
         postmortem = factory.postmortem()
         source = {
