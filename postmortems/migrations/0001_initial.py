@@ -21,22 +21,6 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
-            name='Service',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=100)),
-                ('slug', models.SlugField(max_length=100, unique=True)),
-                ('aliases', models.JSONField(blank=True, default=list, help_text='Other names, as a list of strings.')),
-                ('tier', models.PositiveSmallIntegerField(choices=[(1, 'Tier 1: the business stops without it'), (2, 'Tier 2: people notice at once'), (3, 'Tier 3: it can wait until morning')], default=2)),
-                ('description', models.TextField(blank=True)),
-                ('retired_at', models.DateTimeField(blank=True, null=True)),
-            ],
-            options={
-                'ordering': ['name'],
-                'abstract': False,
-            },
-        ),
-        migrations.CreateModel(
             name='User',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -62,6 +46,67 @@ class Migration(migrations.Migration):
             managers=[
                 ('objects', django.contrib.auth.models.UserManager()),
             ],
+        ),
+        migrations.CreateModel(
+            name='Problem',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('title', models.CharField(max_length=300)),
+                ('cause_category', models.CharField(blank=True, choices=[('change', 'Change or deployment'), ('configuration', 'Configuration'), ('capacity', 'Capacity or limit'), ('dependency', 'Dependency outage'), ('network', 'Network or DNS'), ('hardware', 'Hardware or power'), ('data', 'Data'), ('defect', 'Software defect'), ('time', 'Time, clock or expiry'), ('security', 'Security'), ('other', 'Other')], max_length=20)),
+                ('discriminating_check', models.TextField(blank=True, help_text='How to tell it from its look-alikes.')),
+                ('state', models.CharField(choices=[('open', 'Open'), ('known_error', 'Known error: there is a workaround'), ('solved', 'Solved')], default='open', max_length=12)),
+            ],
+            options={
+                'ordering': ['title', 'pk'],
+                'constraints': [models.CheckConstraint(condition=models.Q(('state__in', ['open', 'known_error', 'solved'])), name='problem_state_is_known')],
+            },
+        ),
+        migrations.CreateModel(
+            name='Tag',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('name', models.CharField(max_length=100)),
+                ('slug', models.SlugField(max_length=100, unique=True)),
+                ('aliases', models.JSONField(blank=True, default=list, help_text='Other names, as a list of strings.')),
+            ],
+            options={
+                'ordering': ['name'],
+                'abstract': False,
+                'constraints': [models.UniqueConstraint(django.db.models.functions.text.Lower('name'), name='one_tag_per_name')],
+            },
+        ),
+        migrations.CreateModel(
+            name='Team',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('name', models.CharField(max_length=100)),
+                ('slug', models.SlugField(max_length=100, unique=True)),
+                ('aliases', models.JSONField(blank=True, default=list, help_text='Other names, as a list of strings.')),
+                ('members', models.ManyToManyField(blank=True, related_name='teams', to=settings.AUTH_USER_MODEL)),
+            ],
+            options={
+                'ordering': ['name'],
+                'abstract': False,
+                'constraints': [models.UniqueConstraint(django.db.models.functions.text.Lower('name'), name='one_team_per_name')],
+            },
+        ),
+        migrations.CreateModel(
+            name='Service',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('name', models.CharField(max_length=100)),
+                ('slug', models.SlugField(max_length=100, unique=True)),
+                ('aliases', models.JSONField(blank=True, default=list, help_text='Other names, as a list of strings.')),
+                ('tier', models.PositiveSmallIntegerField(choices=[(1, 'Tier 1: the business stops without it'), (2, 'Tier 2: people notice at once'), (3, 'Tier 3: it can wait until morning')], default=2)),
+                ('description', models.TextField(blank=True)),
+                ('retired_at', models.DateTimeField(blank=True, null=True)),
+                ('owner_team', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='services', to='postmortems.team')),
+            ],
+            options={
+                'ordering': ['name'],
+                'abstract': False,
+                'constraints': [models.UniqueConstraint(django.db.models.functions.text.Lower('name'), name='one_service_per_name')],
+            },
         ),
         migrations.CreateModel(
             name='Incident',
@@ -92,9 +137,12 @@ class Migration(migrations.Migration):
                 ('members', models.ManyToManyField(blank=True, related_name='+', to=settings.AUTH_USER_MODEL)),
                 ('reported_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='reported_incidents', to=settings.AUTH_USER_MODEL)),
                 ('services', models.ManyToManyField(blank=True, related_name='incidents', to='postmortems.service')),
+                ('shared_with', models.ManyToManyField(blank=True, related_name='+', to='postmortems.team')),
             ],
             options={
                 'ordering': ['-started_at', '-pk'],
+                'indexes': [models.Index(fields=['status', '-started_at'], name='postmortems_status_17297d_idx')],
+                'constraints': [models.CheckConstraint(condition=models.Q(('visibility__in', ['open', 'restricted'])), name='incident_is_open_or_restricted'), models.CheckConstraint(condition=models.Q(('title', ''), _negated=True), name='incident_has_title'), models.CheckConstraint(condition=models.Q(('severity__in', ['sev1', 'sev2', 'sev3', 'sev4'])), name='incident_severity_is_known'), models.CheckConstraint(condition=models.Q(('kind__in', ['service', 'security', 'near_miss', 'exercise'])), name='incident_kind_is_known'), models.CheckConstraint(condition=models.Q(('status__in', ['open', 'investigating', 'mitigated', 'resolved', 'closed', 'cancelled'])), name='incident_status_is_known'), models.CheckConstraint(condition=models.Q(models.Q(('status__in', ['resolved', 'closed']), _negated=True), ('resolved_at__isnull', False), _connector='OR'), name='resolved_incident_has_time'), models.CheckConstraint(condition=models.Q(('resolved_at__isnull', True), ('resolved_at__gte', models.F('started_at')), _connector='OR'), name='incident_ends_after_it_starts'), models.UniqueConstraint(condition=models.Q(('dedup_key', ''), _negated=True), fields=('source', 'dedup_key'), name='one_incident_per_dedup_key')],
             },
         ),
         migrations.CreateModel(
@@ -120,9 +168,16 @@ class Migration(migrations.Migration):
                 ('incidents', models.ManyToManyField(blank=True, related_name='postmortems', to='postmortems.incident')),
                 ('members', models.ManyToManyField(blank=True, related_name='+', to=settings.AUTH_USER_MODEL)),
                 ('owner', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='postmortems', to=settings.AUTH_USER_MODEL)),
+                ('problem', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='postmortems', to='postmortems.problem')),
+                ('services', models.ManyToManyField(blank=True, related_name='postmortems', to='postmortems.service')),
+                ('tags', models.ManyToManyField(blank=True, related_name='postmortems', to='postmortems.tag')),
+                ('shared_with', models.ManyToManyField(blank=True, related_name='+', to='postmortems.team')),
+                ('team', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='postmortems', to='postmortems.team')),
             ],
             options={
                 'ordering': ['-occurred_on', '-pk'],
+                'indexes': [models.Index(fields=['status', '-occurred_on'], name='postmortems_status_d77e80_idx')],
+                'constraints': [models.CheckConstraint(condition=models.Q(('visibility__in', ['open', 'restricted'])), name='postmortem_is_open_or_restricted'), models.CheckConstraint(condition=models.Q(('title', ''), _negated=True), name='postmortem_has_title'), models.CheckConstraint(condition=models.Q(('status__in', ['draft', 'in_review', 'changes_requested', 'approved', 'published', 'archived'])), name='postmortem_status_is_known'), models.CheckConstraint(condition=models.Q(models.Q(('status__in', ['published', 'archived']), _negated=True), ('published_at__isnull', False), _connector='OR'), name='published_has_date'), models.CheckConstraint(condition=models.Q(('severity', ''), ('severity__in', ['sev1', 'sev2', 'sev3', 'sev4']), _connector='OR'), name='postmortem_severity_is_known')],
             },
         ),
         migrations.CreateModel(
@@ -137,83 +192,6 @@ class Migration(migrations.Migration):
                 ('imported_at', models.DateTimeField(auto_now=True)),
                 ('postmortem', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='imported_file', to='postmortems.postmortem')),
             ],
-        ),
-        migrations.CreateModel(
-            name='Problem',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('title', models.CharField(max_length=300)),
-                ('cause_category', models.CharField(blank=True, choices=[('change', 'Change or deployment'), ('configuration', 'Configuration'), ('capacity', 'Capacity or limit'), ('dependency', 'Dependency outage'), ('network', 'Network or DNS'), ('hardware', 'Hardware or power'), ('data', 'Data'), ('defect', 'Software defect'), ('time', 'Time, clock or expiry'), ('security', 'Security'), ('other', 'Other')], max_length=20)),
-                ('discriminating_check', models.TextField(blank=True, help_text='How to tell it from its look-alikes.')),
-                ('state', models.CharField(choices=[('open', 'Open'), ('known_error', 'Known error: there is a workaround'), ('solved', 'Solved')], default='open', max_length=12)),
-            ],
-            options={
-                'ordering': ['title', 'pk'],
-                'constraints': [models.CheckConstraint(condition=models.Q(('state__in', ['open', 'known_error', 'solved'])), name='problem_state_is_known')],
-            },
-        ),
-        migrations.AddField(
-            model_name='postmortem',
-            name='problem',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='postmortems', to='postmortems.problem'),
-        ),
-        migrations.AddField(
-            model_name='postmortem',
-            name='services',
-            field=models.ManyToManyField(blank=True, related_name='postmortems', to='postmortems.service'),
-        ),
-        migrations.CreateModel(
-            name='Tag',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=100)),
-                ('slug', models.SlugField(max_length=100, unique=True)),
-                ('aliases', models.JSONField(blank=True, default=list, help_text='Other names, as a list of strings.')),
-            ],
-            options={
-                'ordering': ['name'],
-                'abstract': False,
-                'constraints': [models.UniqueConstraint(django.db.models.functions.text.Lower('name'), name='one_tag_per_name')],
-            },
-        ),
-        migrations.AddField(
-            model_name='postmortem',
-            name='tags',
-            field=models.ManyToManyField(blank=True, related_name='postmortems', to='postmortems.tag'),
-        ),
-        migrations.CreateModel(
-            name='Team',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=100)),
-                ('slug', models.SlugField(max_length=100, unique=True)),
-                ('aliases', models.JSONField(blank=True, default=list, help_text='Other names, as a list of strings.')),
-                ('members', models.ManyToManyField(blank=True, related_name='teams', to=settings.AUTH_USER_MODEL)),
-            ],
-            options={
-                'ordering': ['name'],
-                'abstract': False,
-            },
-        ),
-        migrations.AddField(
-            model_name='service',
-            name='owner_team',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='services', to='postmortems.team'),
-        ),
-        migrations.AddField(
-            model_name='postmortem',
-            name='shared_with',
-            field=models.ManyToManyField(blank=True, related_name='+', to='postmortems.team'),
-        ),
-        migrations.AddField(
-            model_name='postmortem',
-            name='team',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='postmortems', to='postmortems.team'),
-        ),
-        migrations.AddField(
-            model_name='incident',
-            name='shared_with',
-            field=models.ManyToManyField(blank=True, related_name='+', to='postmortems.team'),
         ),
         migrations.CreateModel(
             name='Fix',
@@ -241,6 +219,7 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name_plural': 'fixes',
                 'ordering': ['title', 'pk'],
+                'constraints': [models.CheckConstraint(condition=models.Q(('visibility__in', ['open', 'restricted'])), name='fix_is_open_or_restricted'), models.CheckConstraint(condition=models.Q(('title', ''), _negated=True), name='fix_has_title'), models.CheckConstraint(condition=models.Q(('state__in', ['draft', 'verified', 'stale', 'retired'])), name='fix_state_is_known')],
             },
         ),
         migrations.CreateModel(
@@ -257,6 +236,7 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name_plural': 'timeline entries',
                 'ordering': ['at', 'pk'],
+                'constraints': [models.CheckConstraint(condition=models.Q(models.Q(('incident__isnull', True), ('postmortem__isnull', False)), models.Q(('incident__isnull', False), ('postmortem__isnull', True)), _connector='OR'), name='timeline_entry_has_one_home')],
             },
         ),
         migrations.CreateModel(
@@ -314,89 +294,5 @@ class Migration(migrations.Migration):
                 'ordering': ['pk'],
                 'constraints': [models.UniqueConstraint(fields=('postmortem', 'key'), name='one_text_per_section')],
             },
-        ),
-        migrations.AddConstraint(
-            model_name='team',
-            constraint=models.UniqueConstraint(django.db.models.functions.text.Lower('name'), name='one_team_per_name'),
-        ),
-        migrations.AddConstraint(
-            model_name='service',
-            constraint=models.UniqueConstraint(django.db.models.functions.text.Lower('name'), name='one_service_per_name'),
-        ),
-        migrations.AddIndex(
-            model_name='postmortem',
-            index=models.Index(fields=['status', '-occurred_on'], name='postmortems_status_d77e80_idx'),
-        ),
-        migrations.AddConstraint(
-            model_name='postmortem',
-            constraint=models.CheckConstraint(condition=models.Q(('visibility__in', ['open', 'restricted'])), name='postmortem_is_open_or_restricted'),
-        ),
-        migrations.AddConstraint(
-            model_name='postmortem',
-            constraint=models.CheckConstraint(condition=models.Q(('title', ''), _negated=True), name='postmortem_has_title'),
-        ),
-        migrations.AddConstraint(
-            model_name='postmortem',
-            constraint=models.CheckConstraint(condition=models.Q(('status__in', ['draft', 'in_review', 'changes_requested', 'approved', 'published', 'archived'])), name='postmortem_status_is_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='postmortem',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('status__in', ['published', 'archived']), _negated=True), ('published_at__isnull', False), _connector='OR'), name='published_has_date'),
-        ),
-        migrations.AddConstraint(
-            model_name='postmortem',
-            constraint=models.CheckConstraint(condition=models.Q(('severity', ''), ('severity__in', ['sev1', 'sev2', 'sev3', 'sev4']), _connector='OR'), name='postmortem_severity_is_known'),
-        ),
-        migrations.AddIndex(
-            model_name='incident',
-            index=models.Index(fields=['status', '-started_at'], name='postmortems_status_17297d_idx'),
-        ),
-        migrations.AddConstraint(
-            model_name='incident',
-            constraint=models.CheckConstraint(condition=models.Q(('visibility__in', ['open', 'restricted'])), name='incident_is_open_or_restricted'),
-        ),
-        migrations.AddConstraint(
-            model_name='incident',
-            constraint=models.CheckConstraint(condition=models.Q(('title', ''), _negated=True), name='incident_has_title'),
-        ),
-        migrations.AddConstraint(
-            model_name='incident',
-            constraint=models.CheckConstraint(condition=models.Q(('severity__in', ['sev1', 'sev2', 'sev3', 'sev4'])), name='incident_severity_is_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='incident',
-            constraint=models.CheckConstraint(condition=models.Q(('kind__in', ['service', 'security', 'near_miss', 'exercise'])), name='incident_kind_is_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='incident',
-            constraint=models.CheckConstraint(condition=models.Q(('status__in', ['open', 'investigating', 'mitigated', 'resolved', 'closed', 'cancelled'])), name='incident_status_is_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='incident',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('status__in', ['resolved', 'closed']), _negated=True), ('resolved_at__isnull', False), _connector='OR'), name='resolved_incident_has_time'),
-        ),
-        migrations.AddConstraint(
-            model_name='incident',
-            constraint=models.CheckConstraint(condition=models.Q(('resolved_at__isnull', True), ('resolved_at__gte', models.F('started_at')), _connector='OR'), name='incident_ends_after_it_starts'),
-        ),
-        migrations.AddConstraint(
-            model_name='incident',
-            constraint=models.UniqueConstraint(condition=models.Q(('dedup_key', ''), _negated=True), fields=('source', 'dedup_key'), name='one_incident_per_dedup_key'),
-        ),
-        migrations.AddConstraint(
-            model_name='fix',
-            constraint=models.CheckConstraint(condition=models.Q(('visibility__in', ['open', 'restricted'])), name='fix_is_open_or_restricted'),
-        ),
-        migrations.AddConstraint(
-            model_name='fix',
-            constraint=models.CheckConstraint(condition=models.Q(('title', ''), _negated=True), name='fix_has_title'),
-        ),
-        migrations.AddConstraint(
-            model_name='fix',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['draft', 'verified', 'stale', 'retired'])), name='fix_state_is_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='timelineentry',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('incident__isnull', True), ('postmortem__isnull', False)), models.Q(('incident__isnull', False), ('postmortem__isnull', True)), _connector='OR'), name='timeline_entry_has_one_home'),
         ),
     ]

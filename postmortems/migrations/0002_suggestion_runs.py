@@ -27,6 +27,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['-at', '-pk'],
+                'indexes': [models.Index(fields=['user', '-at'], name='postmortems_user_id_d5815d_idx')],
             },
         ),
         migrations.CreateModel(
@@ -39,6 +40,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['at', 'pk'],
+                'constraints': [models.UniqueConstraint(fields=('run', 'key'), name='one_opening_per_run_and_item')],
             },
         ),
         migrations.CreateModel(
@@ -53,22 +55,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['-at', '-pk'],
+                'constraints': [models.UniqueConstraint(fields=('incident', 'key'), name='one_verdict_per_incident_and_item'), models.CheckConstraint(condition=models.Q(('verdict__in', ['same_cause', 'same_symptom', 'not_similar'])), name='verdict_is_known')],
             },
-        ),
-        migrations.AddIndex(
-            model_name='suggestionrun',
-            index=models.Index(fields=['user', '-at'], name='postmortems_user_id_d5815d_idx'),
-        ),
-        migrations.AddConstraint(
-            model_name='suggestionopening',
-            constraint=models.UniqueConstraint(fields=('run', 'key'), name='one_opening_per_run_and_item'),
-        ),
-        migrations.AddConstraint(
-            model_name='suggestionverdict',
-            constraint=models.UniqueConstraint(fields=('incident', 'key'), name='one_verdict_per_incident_and_item'),
-        ),
-        migrations.AddConstraint(
-            model_name='suggestionverdict',
-            constraint=models.CheckConstraint(condition=models.Q(('verdict__in', ['same_cause', 'same_symptom', 'not_similar'])), name='verdict_is_known'),
         ),
     ]

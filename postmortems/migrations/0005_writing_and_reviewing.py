@@ -15,189 +15,6 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        migrations.CreateModel(
-            name='Attachment',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('token', models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
-                ('name', models.CharField(help_text='As it was called where it came from.', max_length=200)),
-                ('content_type', models.CharField(max_length=100)),
-                ('size', models.PositiveIntegerField(help_text='Bytes.')),
-                ('file', models.FileField(max_length=200, upload_to=postmortems.models.attachment.stored_name)),
-                ('at', models.DateTimeField()),
-            ],
-            options={
-                'ordering': ['at', 'pk'],
-            },
-        ),
-        migrations.CreateModel(
-            name='AuditEvent',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('at', models.DateTimeField()),
-                ('by_name', models.CharField(blank=True, help_text='Empty: the program itself.', max_length=150)),
-                ('action', models.CharField(help_text='A verb and its object: postmortem.publish', max_length=60)),
-                ('object_key', models.CharField(blank=True, help_text='postmortem:12', max_length=60)),
-                ('object_name', models.CharField(blank=True, max_length=320)),
-                ('reason', models.TextField(blank=True)),
-                ('changes', models.JSONField(blank=True, default=dict, help_text='Field -> [before, after].')),
-                ('channel', models.CharField(blank=True, help_text='web, api, command', max_length=20)),
-                ('address', models.GenericIPAddressField(blank=True, null=True)),
-            ],
-            options={
-                'ordering': ['-pk'],
-            },
-        ),
-        migrations.CreateModel(
-            name='Comment',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('section', models.CharField(blank=True, choices=postmortems.sections.choices, max_length=30)),
-                ('revision', models.PositiveIntegerField(help_text='The number of the revision it was made on.')),
-                ('body', models.TextField()),
-                ('html', models.TextField(blank=True, editable=False)),
-                ('at', models.DateTimeField()),
-                ('resolved_at', models.DateTimeField(blank=True, null=True)),
-            ],
-            options={
-                'ordering': ['at', 'pk'],
-            },
-        ),
-        migrations.CreateModel(
-            name='Comparison',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('verdict', models.CharField(choices=[('same_cause', 'Same cause'), ('same_symptom', 'Same symptom only'), ('different', 'Different')], max_length=12)),
-                ('at', models.DateTimeField()),
-            ],
-            options={
-                'ordering': ['-at', '-pk'],
-            },
-        ),
-        migrations.CreateModel(
-            name='Notification',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('action', models.CharField(help_text='As in the audit log: postmortem.publish', max_length=60)),
-                ('text', models.CharField(max_length=500)),
-                ('at', models.DateTimeField()),
-                ('read_at', models.DateTimeField(blank=True, null=True)),
-                ('mailed_at', models.DateTimeField(blank=True, null=True)),
-            ],
-            options={
-                'ordering': ['-at', '-pk'],
-            },
-        ),
-        migrations.CreateModel(
-            name='Participant',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('joined_at', models.DateTimeField()),
-                ('released_at', models.DateTimeField(blank=True, null=True)),
-                ('note', models.CharField(blank=True, help_text='What was looked at and found innocent.', max_length=300)),
-            ],
-            options={
-                'ordering': ['joined_at', 'pk'],
-            },
-        ),
-        migrations.CreateModel(
-            name='PostmortemPolicy',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('severity', models.CharField(choices=[('sev1', 'SEV1'), ('sev2', 'SEV2'), ('sev3', 'SEV3'), ('sev4', 'SEV4')], max_length=4)),
-                ('kind', models.CharField(blank=True, choices=[('service', 'Service'), ('security', 'Security'), ('near_miss', 'Near miss'), ('exercise', 'Exercise')], max_length=12)),
-                ('is_required', models.BooleanField()),
-                ('days_until_due', models.PositiveSmallIntegerField(default=10, help_text='Counted from when it was resolved.')),
-            ],
-            options={
-                'verbose_name_plural': 'postmortem policies',
-                'ordering': ['severity', 'kind'],
-            },
-        ),
-        migrations.CreateModel(
-            name='PostmortemTemplate',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=100, unique=True)),
-                ('kind', models.CharField(blank=True, choices=[('service', 'Service'), ('security', 'Security'), ('near_miss', 'Near miss'), ('exercise', 'Exercise')], max_length=12)),
-                ('severity', models.CharField(blank=True, choices=[('sev1', 'SEV1'), ('sev2', 'SEV2'), ('sev3', 'SEV3'), ('sev4', 'SEV4')], max_length=4)),
-                ('introduction', models.TextField(blank=True, help_text='Shown above the editor. Plain text.')),
-            ],
-            options={
-                'ordering': ['kind', 'severity'],
-            },
-        ),
-        migrations.CreateModel(
-            name='ReviewRequest',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('requested_at', models.DateTimeField()),
-            ],
-            options={
-                'ordering': ['requested_at', 'pk'],
-            },
-        ),
-        migrations.CreateModel(
-            name='ReviewVerdict',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('decision', models.CharField(choices=[('approved', 'Approved'), ('changes_requested', 'Changes requested')], max_length=17)),
-                ('checklist', models.JSONField(blank=True, default=dict)),
-                ('note', models.TextField(blank=True)),
-                ('at', models.DateTimeField()),
-            ],
-            options={
-                'ordering': ['-at', '-pk'],
-            },
-        ),
-        migrations.CreateModel(
-            name='Revision',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('number', models.PositiveIntegerField()),
-                ('content', models.JSONField()),
-                ('at', models.DateTimeField()),
-                ('note', models.CharField(blank=True, help_text='What changed, in the words of who changed it.', max_length=300)),
-            ],
-            options={
-                'ordering': ['-number'],
-            },
-        ),
-        migrations.CreateModel(
-            name='TemplateSection',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('key', models.CharField(choices=postmortems.sections.choices, max_length=30)),
-                ('prompt', models.TextField(blank=True, help_text="Empty: the section's usual question.")),
-                ('starter', models.TextField(blank=True, help_text='Markdown that the draft begins with.')),
-                ('is_required', models.BooleanField(default=False, help_text='To be written before a review can be asked for.')),
-            ],
-            options={
-                'ordering': ['pk'],
-            },
-        ),
-        migrations.CreateModel(
-            name='Watch',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('since', models.DateTimeField()),
-            ],
-            options={
-                'verbose_name_plural': 'watches',
-            },
-        ),
-        migrations.CreateModel(
-            name='WorkingCopy',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('base_revision', models.PositiveIntegerField(help_text='The revision this text was begun from.')),
-                ('content', models.JSONField(help_text='The fields of the editor as they were posted.')),
-                ('saved_at', models.DateTimeField()),
-            ],
-            options={
-                'verbose_name_plural': 'working copies',
-            },
-        ),
         migrations.AddField(
             model_name='fix',
             name='confirm_every_months',
@@ -272,242 +89,230 @@ class Migration(migrations.Migration):
             model_name='fix',
             constraint=models.CheckConstraint(condition=models.Q(('confirm_every_months__gte', 1)), name='confirmation_holds_a_month'),
         ),
-        migrations.AddField(
-            model_name='attachment',
-            name='by',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL),
+        migrations.CreateModel(
+            name='Attachment',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('token', models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
+                ('name', models.CharField(help_text='As it was called where it came from.', max_length=200)),
+                ('content_type', models.CharField(max_length=100)),
+                ('size', models.PositiveIntegerField(help_text='Bytes.')),
+                ('file', models.FileField(max_length=200, upload_to=postmortems.models.attachment.stored_name)),
+                ('at', models.DateTimeField()),
+                ('by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ('postmortem', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='attachments', to='postmortems.postmortem')),
+            ],
+            options={
+                'ordering': ['at', 'pk'],
+            },
         ),
-        migrations.AddField(
-            model_name='attachment',
-            name='postmortem',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='attachments', to='postmortems.postmortem'),
+        migrations.CreateModel(
+            name='AuditEvent',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('at', models.DateTimeField()),
+                ('by_name', models.CharField(blank=True, help_text='Empty: the program itself.', max_length=150)),
+                ('action', models.CharField(help_text='A verb and its object: postmortem.publish', max_length=60)),
+                ('object_key', models.CharField(blank=True, help_text='postmortem:12', max_length=60)),
+                ('object_name', models.CharField(blank=True, max_length=320)),
+                ('reason', models.TextField(blank=True)),
+                ('changes', models.JSONField(blank=True, default=dict, help_text='Field -> [before, after].')),
+                ('channel', models.CharField(blank=True, help_text='web, api, command', max_length=20)),
+                ('address', models.GenericIPAddressField(blank=True, null=True)),
+                ('by', models.ForeignKey(blank=True, db_constraint=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to=settings.AUTH_USER_MODEL)),
+            ],
+            options={
+                'ordering': ['-pk'],
+                'indexes': [models.Index(fields=['object_key', '-at'], name='postmortems_object__feca1e_idx'), models.Index(fields=['-at'], name='postmortems_at_0b4373_idx')],
+            },
         ),
-        migrations.AddField(
-            model_name='auditevent',
-            name='by',
-            field=models.ForeignKey(blank=True, db_constraint=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to=settings.AUTH_USER_MODEL),
+        migrations.CreateModel(
+            name='Comment',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('section', models.CharField(blank=True, choices=postmortems.sections.choices, max_length=30)),
+                ('revision', models.PositiveIntegerField(help_text='The number of the revision it was made on.')),
+                ('body', models.TextField()),
+                ('html', models.TextField(blank=True, editable=False)),
+                ('at', models.DateTimeField()),
+                ('resolved_at', models.DateTimeField(blank=True, null=True)),
+                ('by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ('postmortem', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='comments', to='postmortems.postmortem')),
+                ('reply_to', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='replies', to='postmortems.comment')),
+                ('resolved_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
+            ],
+            options={
+                'ordering': ['at', 'pk'],
+                'constraints': [models.CheckConstraint(condition=models.Q(('body', ''), _negated=True), name='comment_says_something')],
+            },
         ),
-        migrations.AddField(
-            model_name='comment',
-            name='by',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL),
+        migrations.CreateModel(
+            name='Comparison',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('verdict', models.CharField(choices=[('same_cause', 'Same cause'), ('same_symptom', 'Same symptom only'), ('different', 'Different')], max_length=12)),
+                ('at', models.DateTimeField()),
+                ('by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ('earlier', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='later_comparisons', to='postmortems.postmortem')),
+                ('postmortem', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='comparisons', to='postmortems.postmortem')),
+            ],
+            options={
+                'ordering': ['-at', '-pk'],
+                'constraints': [models.UniqueConstraint(fields=('postmortem', 'earlier'), name='one_comparison_per_pair'), models.CheckConstraint(condition=models.Q(('postmortem', models.F('earlier')), _negated=True), name='compared_with_another'), models.CheckConstraint(condition=models.Q(('verdict__in', ['same_cause', 'same_symptom', 'different'])), name='comparison_is_known')],
+            },
         ),
-        migrations.AddField(
-            model_name='comment',
-            name='postmortem',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='comments', to='postmortems.postmortem'),
+        migrations.CreateModel(
+            name='Notification',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('action', models.CharField(help_text='As in the audit log: postmortem.publish', max_length=60)),
+                ('text', models.CharField(max_length=500)),
+                ('at', models.DateTimeField()),
+                ('read_at', models.DateTimeField(blank=True, null=True)),
+                ('mailed_at', models.DateTimeField(blank=True, null=True)),
+                ('by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ('incident', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='postmortems.incident')),
+                ('postmortem', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='postmortems.postmortem')),
+                ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='notifications', to=settings.AUTH_USER_MODEL)),
+            ],
+            options={
+                'ordering': ['-at', '-pk'],
+                'indexes': [models.Index(fields=['user', 'read_at', '-at'], name='postmortems_user_id_209c5e_idx')],
+            },
         ),
-        migrations.AddField(
-            model_name='comment',
-            name='reply_to',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='replies', to='postmortems.comment'),
+        migrations.CreateModel(
+            name='Participant',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('joined_at', models.DateTimeField()),
+                ('released_at', models.DateTimeField(blank=True, null=True)),
+                ('note', models.CharField(blank=True, help_text='What was looked at and found innocent.', max_length=300)),
+                ('incident', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='participants', to='postmortems.incident')),
+                ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='participations', to=settings.AUTH_USER_MODEL)),
+            ],
+            options={
+                'ordering': ['joined_at', 'pk'],
+                'constraints': [models.UniqueConstraint(fields=('incident', 'user'), name='one_participation_per_incident'), models.CheckConstraint(condition=models.Q(('released_at', None), ('released_at__gte', models.F('joined_at')), _connector='OR'), name='released_after_joining')],
+            },
         ),
-        migrations.AddField(
-            model_name='comment',
-            name='resolved_by',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL),
+        migrations.CreateModel(
+            name='PostmortemPolicy',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('severity', models.CharField(choices=[('sev1', 'SEV1'), ('sev2', 'SEV2'), ('sev3', 'SEV3'), ('sev4', 'SEV4')], max_length=4)),
+                ('kind', models.CharField(blank=True, choices=[('service', 'Service'), ('security', 'Security'), ('near_miss', 'Near miss'), ('exercise', 'Exercise')], max_length=12)),
+                ('is_required', models.BooleanField()),
+                ('days_until_due', models.PositiveSmallIntegerField(default=10, help_text='Counted from when it was resolved.')),
+            ],
+            options={
+                'verbose_name_plural': 'postmortem policies',
+                'ordering': ['severity', 'kind'],
+                'constraints': [models.UniqueConstraint(fields=('severity', 'kind'), name='one_policy_per_severity_and_kind'), models.CheckConstraint(condition=models.Q(('days_until_due__gte', 1)), name='policy_leaves_a_day')],
+            },
         ),
-        migrations.AddField(
-            model_name='comparison',
-            name='by',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL),
+        migrations.CreateModel(
+            name='PostmortemTemplate',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('name', models.CharField(max_length=100, unique=True)),
+                ('kind', models.CharField(blank=True, choices=[('service', 'Service'), ('security', 'Security'), ('near_miss', 'Near miss'), ('exercise', 'Exercise')], max_length=12)),
+                ('severity', models.CharField(blank=True, choices=[('sev1', 'SEV1'), ('sev2', 'SEV2'), ('sev3', 'SEV3'), ('sev4', 'SEV4')], max_length=4)),
+                ('introduction', models.TextField(blank=True, help_text='Shown above the editor. Plain text.')),
+            ],
+            options={
+                'ordering': ['kind', 'severity'],
+                'constraints': [models.UniqueConstraint(fields=('kind', 'severity'), name='one_template_per_kind_and_severity')],
+            },
         ),
-        migrations.AddField(
-            model_name='comparison',
-            name='earlier',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='later_comparisons', to='postmortems.postmortem'),
+        migrations.CreateModel(
+            name='ReviewRequest',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('requested_at', models.DateTimeField()),
+                ('postmortem', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='review_requests', to='postmortems.postmortem')),
+                ('requested_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ('reviewer', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='review_requests', to=settings.AUTH_USER_MODEL)),
+            ],
+            options={
+                'ordering': ['requested_at', 'pk'],
+                'constraints': [models.UniqueConstraint(fields=('postmortem', 'reviewer'), name='one_request_per_postmortem_and_reviewer')],
+            },
         ),
-        migrations.AddField(
-            model_name='comparison',
-            name='postmortem',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='comparisons', to='postmortems.postmortem'),
+        migrations.CreateModel(
+            name='Revision',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('number', models.PositiveIntegerField()),
+                ('content', models.JSONField()),
+                ('at', models.DateTimeField()),
+                ('note', models.CharField(blank=True, help_text='What changed, in the words of who changed it.', max_length=300)),
+                ('by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ('postmortem', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='revisions', to='postmortems.postmortem')),
+            ],
+            options={
+                'ordering': ['-number'],
+                'constraints': [models.UniqueConstraint(fields=('postmortem', 'number'), name='one_revision_per_number'), models.CheckConstraint(condition=models.Q(('number__gte', 1)), name='revisions_count_from_one')],
+            },
         ),
-        migrations.AddField(
-            model_name='notification',
-            name='by',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL),
+        migrations.CreateModel(
+            name='ReviewVerdict',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('decision', models.CharField(choices=[('approved', 'Approved'), ('changes_requested', 'Changes requested')], max_length=17)),
+                ('checklist', models.JSONField(blank=True, default=dict)),
+                ('note', models.TextField(blank=True)),
+                ('at', models.DateTimeField()),
+                ('reviewer', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ('revision', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='verdicts', to='postmortems.revision')),
+            ],
+            options={
+                'ordering': ['-at', '-pk'],
+                'constraints': [models.CheckConstraint(condition=models.Q(('decision__in', ['approved', 'changes_requested'])), name='review_decision_is_known')],
+            },
         ),
-        migrations.AddField(
-            model_name='notification',
-            name='incident',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='postmortems.incident'),
+        migrations.CreateModel(
+            name='TemplateSection',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('key', models.CharField(choices=postmortems.sections.choices, max_length=30)),
+                ('prompt', models.TextField(blank=True, help_text="Empty: the section's usual question.")),
+                ('starter', models.TextField(blank=True, help_text='Markdown that the draft begins with.')),
+                ('is_required', models.BooleanField(default=False, help_text='To be written before a review can be asked for.')),
+                ('template', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='sections', to='postmortems.postmortemtemplate')),
+            ],
+            options={
+                'ordering': ['pk'],
+                'constraints': [models.UniqueConstraint(fields=('template', 'key'), name='one_template_section_per_key')],
+            },
         ),
-        migrations.AddField(
-            model_name='notification',
-            name='postmortem',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='postmortems.postmortem'),
+        migrations.CreateModel(
+            name='Watch',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('since', models.DateTimeField()),
+                ('incident', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='watches', to='postmortems.incident')),
+                ('postmortem', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='watches', to='postmortems.postmortem')),
+                ('service', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='watches', to='postmortems.service')),
+                ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='watches', to=settings.AUTH_USER_MODEL)),
+            ],
+            options={
+                'verbose_name_plural': 'watches',
+                'constraints': [models.CheckConstraint(condition=models.Q(models.Q(('incident__isnull', False), ('postmortem__isnull', True), ('service__isnull', True)), models.Q(('incident__isnull', True), ('postmortem__isnull', False), ('service__isnull', True)), models.Q(('incident__isnull', True), ('postmortem__isnull', True), ('service__isnull', False)), _connector='OR'), name='watch_is_of_one_thing'), models.UniqueConstraint(condition=models.Q(('incident__isnull', False)), fields=('user', 'incident'), name='one_watch_per_incident'), models.UniqueConstraint(condition=models.Q(('postmortem__isnull', False)), fields=('user', 'postmortem'), name='one_watch_per_postmortem'), models.UniqueConstraint(condition=models.Q(('service__isnull', False)), fields=('user', 'service'), name='one_watch_per_service')],
+            },
         ),
-        migrations.AddField(
-            model_name='notification',
-            name='user',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='notifications', to=settings.AUTH_USER_MODEL),
-        ),
-        migrations.AddField(
-            model_name='participant',
-            name='incident',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='participants', to='postmortems.incident'),
-        ),
-        migrations.AddField(
-            model_name='participant',
-            name='user',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='participations', to=settings.AUTH_USER_MODEL),
-        ),
-        migrations.AddConstraint(
-            model_name='postmortempolicy',
-            constraint=models.UniqueConstraint(fields=('severity', 'kind'), name='one_policy_per_severity_and_kind'),
-        ),
-        migrations.AddConstraint(
-            model_name='postmortempolicy',
-            constraint=models.CheckConstraint(condition=models.Q(('days_until_due__gte', 1)), name='policy_leaves_a_day'),
-        ),
-        migrations.AddConstraint(
-            model_name='postmortemtemplate',
-            constraint=models.UniqueConstraint(fields=('kind', 'severity'), name='one_template_per_kind_and_severity'),
-        ),
-        migrations.AddField(
-            model_name='reviewrequest',
-            name='postmortem',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='review_requests', to='postmortems.postmortem'),
-        ),
-        migrations.AddField(
-            model_name='reviewrequest',
-            name='requested_by',
-            field=models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL),
-        ),
-        migrations.AddField(
-            model_name='reviewrequest',
-            name='reviewer',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='review_requests', to=settings.AUTH_USER_MODEL),
-        ),
-        migrations.AddField(
-            model_name='reviewverdict',
-            name='reviewer',
-            field=models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL),
-        ),
-        migrations.AddField(
-            model_name='revision',
-            name='by',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL),
-        ),
-        migrations.AddField(
-            model_name='revision',
-            name='postmortem',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='revisions', to='postmortems.postmortem'),
-        ),
-        migrations.AddField(
-            model_name='reviewverdict',
-            name='revision',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='verdicts', to='postmortems.revision'),
-        ),
-        migrations.AddField(
-            model_name='templatesection',
-            name='template',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='sections', to='postmortems.postmortemtemplate'),
-        ),
-        migrations.AddField(
-            model_name='watch',
-            name='incident',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='watches', to='postmortems.incident'),
-        ),
-        migrations.AddField(
-            model_name='watch',
-            name='postmortem',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='watches', to='postmortems.postmortem'),
-        ),
-        migrations.AddField(
-            model_name='watch',
-            name='service',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='watches', to='postmortems.service'),
-        ),
-        migrations.AddField(
-            model_name='watch',
-            name='user',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='watches', to=settings.AUTH_USER_MODEL),
-        ),
-        migrations.AddField(
-            model_name='workingcopy',
-            name='postmortem',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='working_copies', to='postmortems.postmortem'),
-        ),
-        migrations.AddField(
-            model_name='workingcopy',
-            name='user',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to=settings.AUTH_USER_MODEL),
-        ),
-        migrations.AddIndex(
-            model_name='auditevent',
-            index=models.Index(fields=['object_key', '-at'], name='postmortems_object__feca1e_idx'),
-        ),
-        migrations.AddIndex(
-            model_name='auditevent',
-            index=models.Index(fields=['-at'], name='postmortems_at_0b4373_idx'),
-        ),
-        migrations.AddConstraint(
-            model_name='comment',
-            constraint=models.CheckConstraint(condition=models.Q(('body', ''), _negated=True), name='comment_says_something'),
-        ),
-        migrations.AddConstraint(
-            model_name='comparison',
-            constraint=models.UniqueConstraint(fields=('postmortem', 'earlier'), name='one_comparison_per_pair'),
-        ),
-        migrations.AddConstraint(
-            model_name='comparison',
-            constraint=models.CheckConstraint(condition=models.Q(('postmortem', models.F('earlier')), _negated=True), name='compared_with_another'),
-        ),
-        migrations.AddConstraint(
-            model_name='comparison',
-            constraint=models.CheckConstraint(condition=models.Q(('verdict__in', ['same_cause', 'same_symptom', 'different'])), name='comparison_is_known'),
-        ),
-        migrations.AddIndex(
-            model_name='notification',
-            index=models.Index(fields=['user', 'read_at', '-at'], name='postmortems_user_id_209c5e_idx'),
-        ),
-        migrations.AddConstraint(
-            model_name='participant',
-            constraint=models.UniqueConstraint(fields=('incident', 'user'), name='one_participation_per_incident'),
-        ),
-        migrations.AddConstraint(
-            model_name='participant',
-            constraint=models.CheckConstraint(condition=models.Q(('released_at', None), ('released_at__gte', models.F('joined_at')), _connector='OR'), name='released_after_joining'),
-        ),
-        migrations.AddConstraint(
-            model_name='reviewrequest',
-            constraint=models.UniqueConstraint(fields=('postmortem', 'reviewer'), name='one_request_per_postmortem_and_reviewer'),
-        ),
-        migrations.AddConstraint(
-            model_name='revision',
-            constraint=models.UniqueConstraint(fields=('postmortem', 'number'), name='one_revision_per_number'),
-        ),
-        migrations.AddConstraint(
-            model_name='revision',
-            constraint=models.CheckConstraint(condition=models.Q(('number__gte', 1)), name='revisions_count_from_one'),
-        ),
-        migrations.AddConstraint(
-            model_name='reviewverdict',
-            constraint=models.CheckConstraint(condition=models.Q(('decision__in', ['approved', 'changes_requested'])), name='review_decision_is_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='templatesection',
-            constraint=models.UniqueConstraint(fields=('template', 'key'), name='one_template_section_per_key'),
-        ),
-        migrations.AddConstraint(
-            model_name='watch',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('incident__isnull', False), ('postmortem__isnull', True), ('service__isnull', True)), models.Q(('incident__isnull', True), ('postmortem__isnull', False), ('service__isnull', True)), models.Q(('incident__isnull', True), ('postmortem__isnull', True), ('service__isnull', False)), _connector='OR'), name='watch_is_of_one_thing'),
-        ),
-        migrations.AddConstraint(
-            model_name='watch',
-            constraint=models.UniqueConstraint(condition=models.Q(('incident__isnull', False)), fields=('user', 'incident'), name='one_watch_per_incident'),
-        ),
-        migrations.AddConstraint(
-            model_name='watch',
-            constraint=models.UniqueConstraint(condition=models.Q(('postmortem__isnull', False)), fields=('user', 'postmortem'), name='one_watch_per_postmortem'),
-        ),
-        migrations.AddConstraint(
-            model_name='watch',
-            constraint=models.UniqueConstraint(condition=models.Q(('service__isnull', False)), fields=('user', 'service'), name='one_watch_per_service'),
-        ),
-        migrations.AddConstraint(
-            model_name='workingcopy',
-            constraint=models.UniqueConstraint(fields=('postmortem', 'user'), name='one_working_copy_per_postmortem_and_person'),
+        migrations.CreateModel(
+            name='WorkingCopy',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('base_revision', models.PositiveIntegerField(help_text='The revision this text was begun from.')),
+                ('content', models.JSONField(help_text='The fields of the editor as they were posted.')),
+                ('saved_at', models.DateTimeField()),
+                ('postmortem', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='working_copies', to='postmortems.postmortem')),
+                ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to=settings.AUTH_USER_MODEL)),
+            ],
+            options={
+                'verbose_name_plural': 'working copies',
+                'constraints': [models.UniqueConstraint(fields=('postmortem', 'user'), name='one_working_copy_per_postmortem_and_person')],
+            },
         ),
     ]
