@@ -1,6 +1,19 @@
-"""When a clock on the wall shows a time, in a zone that puts its clocks forward and back."""
+"""Whose clock counts, and when it shows a time, in a zone that puts its clocks forward and back."""
 
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.utils import timezone
+
+
+def zone_of(reader: Any) -> tzinfo:
+    """The one that this person chose; without a choice, the site's."""
+    try:
+        return ZoneInfo(reader.time_zone)
+    except (AttributeError, ValueError, OSError, KeyError):
+        # Not signed in, none chosen, or one that the system's list has lost: no reason to refuse anything.
+        return timezone.get_default_timezone()
 
 
 def moment_of(day: date, clock: time, zone: tzinfo) -> datetime:

@@ -2,13 +2,12 @@
 
 import time
 from collections.abc import Callable
-from datetime import tzinfo
-from typing import Any
-from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
+
+from kb.clock import zone_of
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
@@ -55,11 +54,3 @@ class ReaderTimeZoneMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         with timezone.override(zone_of(request.user)):
             return self.get_response(request)
-
-
-def zone_of(reader: Any) -> tzinfo:
-    try:
-        return ZoneInfo(reader.time_zone)
-    except (AttributeError, ValueError, OSError, KeyError):
-        # Not signed in, none chosen, or one that the system's list has lost: no reason to refuse the page.
-        return timezone.get_default_timezone()

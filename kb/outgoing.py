@@ -29,6 +29,7 @@ USUAL_PORTS = {"http": 80, "https": 443}
 CONNECT_SECONDS = 5.0
 WHOLE_SECONDS = 10.0
 MOST_READ = 64 * 1024
+MOST_TRIED = 4  # addresses of one name: an answer of the name server may hold thousands
 EXCERPT = 500
 
 NAT64 = ipaddress.ip_network("64:ff9b::/96")
@@ -75,7 +76,7 @@ def post(url: str, *, body: bytes, headers: Mapping[str, str], resolve: Resolve 
     addresses = vetted(target, resolve=resolve)
     until = time.monotonic() + WHOLE_SECONDS
     problem: Exception = Unreachable("no address")
-    for address in addresses:
+    for address in addresses[:MOST_TRIED]:
         with _limited(target, address, until) as connection:
             try:
                 connection.connect()
@@ -90,7 +91,7 @@ def post(url: str, *, body: bytes, headers: Mapping[str, str], resolve: Resolve 
 
 
 def _said(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"[:EXCERPT]
+    return _printable(f"{type(error).__name__}: {error}"[:EXCERPT])
 
 
 def check(url: str, *, resolve: Resolve = socket.getaddrinfo) -> None:
@@ -198,5 +199,9 @@ def _asked(connection: HTTPConnection, target: SplitResult, body: bytes, headers
     connection.request("POST", path, body=body, headers={**own, **headers}, preload_content=False)
     response = connection.getresponse()
     said = response.read(MOST_READ, decode_content=False)
-    text = "".join(char if char.isprintable() else " " for char in said[: 4 * EXCERPT].decode(errors="replace"))
-    return Answer(response.status, text[:EXCERPT])
+    return Answer(response.status, _printable(said[: 4 * EXCERPT].decode(errors="replace"))[:EXCERPT])
+
+
+def _printable(said: str) -> str:
+    """What the other side says may hold anything, also what a database or a terminal cannot take."""
+    return "".join(char if char.isprintable() else " " for char in said)

@@ -24,6 +24,7 @@ DONE, DEAD = TaskResultStatus.SUCCESSFUL, TaskResultStatus.FAILED
 Row = DBTaskResult[Any, Any]
 # What was done is kept for a look back; dead letters until somebody has had time to see them.
 KEEP_DONE, KEEP_DEAD = timedelta(days=7), timedelta(days=90)
+LONGEST_TRACEBACK = 20_000  # characters
 
 
 class WorkerLost(Exception):
@@ -62,7 +63,7 @@ def finish(row: Row, value: Any, *, at: datetime) -> None:
 def fail(row: Row, error: BaseException, *, at: datetime) -> None:
     """Again later, or, after as many attempts as it has, a dead letter."""
     name = f"{type(error).__module__}.{type(error).__qualname__}"
-    said = {"exception_class_path": name, "traceback": "".join(format_exception(error))}
+    said = {"exception_class_path": name, "traceback": _kept("".join(format_exception(error)))}
     attempt, policy = len(row.worker_ids), policy_of(row.task_path)
     if attempt >= policy.attempts:
         if _move(row, RUNNING, status=DEAD, finished_at=at, **said):
@@ -70,6 +71,11 @@ def fail(row: Row, error: BaseException, *, at: datetime) -> None:
     else:
         wait = timedelta(0) if isinstance(error, WorkerLost) else policy.wait_after(attempt)
         _move(row, RUNNING, status=READY, run_after=at + wait, **said)
+
+
+def _kept(traceback: str) -> str:
+    """Its end, where the error stands: that may quote what somebody sent, however long, and PostgreSQL keeps no NUL."""
+    return traceback[-LONGEST_TRACEBACK:].replace("\0", "\ufffd")
 
 
 def recover(*, at: datetime, idle: str = "") -> int:

@@ -7,6 +7,8 @@ import signal
 import socket
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
@@ -38,26 +40,20 @@ class Working:
     def go_on(self) -> None:
         """Until a signal comes. A database that is away is waited for: nobody has to start the worker again."""
         self.listen()
-        threading.Thread(target=self.beat_on, name="heartbeat", daemon=True).start()
         logger.info("Worker %s takes jobs", self.name)
-        try:
+        with self.alive():
             while not self.should_stop():
                 if not self.step():
                     time.sleep(IDLE)
-        finally:
-            self.ended.set()
-            self.leave()
         logger.info("Worker %s stops", self.name)
 
     def drain(self) -> int:
         """What is due now, until nothing is left; how many jobs."""
         done = 0
         self.look_around()
-        try:
+        with self.alive():
             while not self.should_stop() and run_next(self.name):
                 done += 1
-        finally:
-            self.leave()
         return done
 
     def step(self) -> bool:
@@ -79,6 +75,16 @@ class Working:
         if lost := queue.recover(at=now, idle=self.name):
             logger.warning("%s jobs are taken over from workers that are gone", lost)
         schedule.enqueue_due(at=now)
+
+    @contextmanager
+    def alive(self) -> Iterator[None]:
+        """Others can tell, also while a job takes long; and at its end that it is gone."""
+        threading.Thread(target=self.beat_on, name="heartbeat", daemon=True).start()
+        try:
+            yield
+        finally:
+            self.ended.set()
+            self.leave()
 
     def beat_on(self) -> None:
         """Beside the job, so that a long one is not taken for a dead worker's."""

@@ -8,6 +8,7 @@ from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from kb.clock import zone_of
 from postmortems.account_forms import ReminderForm
 from postmortems.models import ReminderChoice
 from postmortems.views.reader import reader_of
@@ -20,7 +21,7 @@ def reminder_preview(request: HttpRequest) -> HttpResponse:
     context = {
         "choice": ReminderChoice.objects.of(reader),
         "digests": reminding.preview(reader, at=timezone.now()),
-        "zone": reminding.zone_of(reader),
+        "zone": zone_of(reader),
     }
     return render(request, "reminders/preview.html", context)
 

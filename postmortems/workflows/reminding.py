@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta
 from smtplib import SMTPException, SMTPServerDisconnected
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.core import signing
@@ -15,7 +14,7 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
 
-from kb.clock import moment_of
+from kb.clock import moment_of, zone_of
 from kb.errors import DomainError
 from kb.jobs.retrying import job
 from postmortems.models import ActionItem, Digest, ReminderChoice, Rhythm, User
@@ -83,10 +82,6 @@ def due_day(user: User, choice: ReminderChoice, *, at: datetime) -> date | None:
         if choice.since < moment_of(day, HOUR, zone) <= at:
             return day
     return None
-
-
-def zone_of(user: User) -> ZoneInfo:
-    return ZoneInfo(user.time_zone or settings.TIME_ZONE)
 
 
 def _people() -> Iterator[tuple[User, ReminderChoice]]:

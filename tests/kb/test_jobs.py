@@ -1,5 +1,6 @@
 """The queue: each job done once, tried again later, given up, put back; taken over from workers that are gone."""
 
+import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -70,6 +71,15 @@ def test_what_fails_is_tried_again_later_and_later_and_then_given_up(work_off: W
     assert (row.status, len(row.worker_ids), row.finished_at) == (queue.DEAD, 3, NOON + 4 * MINUTE)
     assert row.exception_class_path == "tests.kb.jobs_of_tests.Failing"
     assert "no route" in row.traceback
+
+
+def test_an_error_that_quotes_anything_is_kept_as_the_databases_can(work_off: WorkOff) -> None:
+    jobs.fail.enqueue("begins" + "x" * 30_000 + "\0 ends")
+
+    work_off()
+
+    said = the_job().traceback
+    assert said.endswith("x\ufffd ends\n") and len(said) == queue.LONGEST_TRACEBACK
 
 
 def test_waits_grow_to_a_longest_one() -> None:
@@ -272,6 +282,25 @@ def test_draining_does_what_is_due_and_leaves_no_worker_behind(settings: Any) ->
 
     assert working.Working().drain() == 5  # with the two regular ones
     assert not Worker.objects.exists()
+
+
+@pytest.mark.parametrize("life", ["drain", "go_on"])
+def test_a_worker_says_that_it_lives_while_its_job_takes_long(life: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    said = threading.Event()
+
+    class Saying(working.Working):
+        def beat_on(self) -> None:
+            said.set()
+
+        def listen(self) -> None:
+            pass
+
+        def should_stop(self) -> bool:
+            return said.wait(10)
+
+    getattr(Saying(), life)()
+
+    assert said.is_set() and not Worker.objects.exists()
 
 
 def test_readyz_says_that_jobs_wait_in_vain(client: Client) -> None:

@@ -1,10 +1,12 @@
 """Where a request came from, and files that a spreadsheet opens."""
 
 import csv
+from datetime import UTC, datetime
 
 import pytest
 from django.http import HttpRequest, HttpResponse
 from django.test import RequestFactory
+from django.utils import timezone
 from pytest_django import Settings
 
 from kb import origin
@@ -63,3 +65,14 @@ def test_a_file_is_read_back_as_it_was() -> None:
 
     rows = list(csv.reader(body.decode().splitlines(keepends=True)))
     assert rows == [["a", "b"], ["one, two", 'say "x"'], ["line\nend", "'=1"]]
+
+
+def test_a_file_is_written_in_the_zone_of_its_reader_when_the_request_is_over() -> None:
+    late = datetime(2026, 3, 1, 22, 0, tzinfo=UTC)
+
+    with timezone.override("Asia/Tokyo"):
+        answer = as_csv("x.csv", ["on"], ([timezone.localdate(each)] for each in [late]))
+    written = b"".join(answer).decode().split()  # type: ignore[arg-type]
+
+    assert written == ["on", "2026-03-02"]
+    assert timezone.get_current_timezone_name() == "UTC"

@@ -104,15 +104,38 @@ def test_nothing_inside_is_connected_to(host: str, listener: Listener, monkeypat
 
 
 @pytest.mark.parametrize(
-    "url",
+    ("url", "why"),
     [
-        *("file:///etc/passwd", "gopher://example.org/", "ftp://example.org/", "//example.org/", "example.org", ""),
-        *("http://user@example.org/", "http://user:password@127.0.0.1/", "http://good#@127.0.0.1/", "http:///x"),
-        *("http://example.org:22/", "http://example.org:99999/", "http://example.org\\@127.0.0.1/", "http://a b/"),
-        *("http://example.org/\r\nHost: evil", "http://[::1/", "https://" + "x" * 3000),
+        *(
+            (url, "begins with")
+            for url in ("file:///etc/passwd", "gopher://example.org/", "//example.org/", "", "http:///x")
+        ),
+        *((f"http://example.org/{char}", "characters") for char in ' \t\r\n\0\x7f\\"<>^`{|}'),
+        ("https://example.org/".ljust(2001, "x"), "characters"),
+        *((f"http://{user}@example.org/", "password") for user in ("user", "user:password", "user%40")),
+        ("http://example.org:22/", "80 and 443"),
+        *((f"http://{host}/", "no address") for host in ("example.org:99999", "[::1", "example.org:x")),
     ],
 )
-def test_what_is_no_plain_address_is_refused(url: str) -> None:
+def test_what_is_no_plain_address_is_refused(url: str, why: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[Any] = []
+    monkeypatch.setattr(socket.socket, "connect", lambda self, address: tried.append(address))
+
+    with pytest.raises(Refused, match=why):
+        send(url, resolve=answers("93.184.216.34"))
+
+    assert tried == []
+
+
+@pytest.mark.parametrize(
+    "url", ["https://example.org/".ljust(2000, "x"), "https://example.org:443/!?a=b#c", "http://a:80"]
+)
+def test_a_plain_address_is_taken(url: str) -> None:
+    outgoing.check(url, resolve=answers("93.184.216.34"))
+
+
+@pytest.mark.parametrize("url", ["http://good#@127.0.0.1/", "http://example.org\\@127.0.0.1/"])
+def test_what_other_programs_read_otherwise_leads_nowhere(url: str) -> None:
     with pytest.raises((Refused, Unreachable)):
         send(url, resolve=answers("127.0.0.1"))
 
@@ -208,6 +231,41 @@ def test_an_answer_that_drips_is_cut_off(settings: Settings, monkeypatch: pytest
             send(f"http://127.0.0.1:{server.getsockname()[1]}/")
         ended.set()
         thread.join()
+
+
+def test_what_is_no_http_is_said_in_letters_that_can_be_kept(settings: Settings) -> None:
+    inside(settings, "127.0.0.1/32")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def mumble() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(100_000)
+                connection.sendall(b"\0\x1b[2J mumble\r\n\r\n")
+
+        thread = threading.Thread(target=mumble, daemon=True)
+        thread.start()
+        with pytest.raises(Unreachable, match="mumble") as raised:
+            send(f"http://127.0.0.1:{server.getsockname()[1]}/")
+        thread.join()
+
+    assert str(raised.value).isprintable()
+
+
+def test_of_a_name_with_many_addresses_few_are_tried(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    inside(settings, "127.0.0.0/8")
+    tried: list[Any] = []
+
+    def nobody(self: socket.socket, address: Any) -> None:
+        tried.append(address[0])
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr(socket.socket, "connect", nobody)
+
+    with pytest.raises(Unreachable):
+        send("http://many.example/", resolve=answers(*(f"127.0.1.{n}" for n in range(200))))
+
+    assert tried == [f"127.0.1.{n}" for n in range(outgoing.MOST_TRIED)]
 
 
 def test_a_host_inside_is_allowed_by_name(settings: Settings, listener: Listener) -> None:

@@ -20,6 +20,7 @@ from aiosmtpd.controller import Controller
 from django.db import connection
 from django.utils import timezone
 
+from kb.clock import zone_of
 from postmortems.models import Rhythm
 from postmortems.workflows import reminding
 from tests import factory
@@ -64,7 +65,7 @@ def site(tmp_path: Path) -> Path:
     """A data folder with a database of its own: people whose digest is due."""
     for n in range(PEOPLE):
         who = factory.user(f"p{n}", email=f"p{n}@example.org", time_zone=zone_with_day())
-        weekday = timezone.now().astimezone(reminding.zone_of(who)).weekday()
+        weekday = timezone.now().astimezone(zone_of(who)).weekday()
         reminding.choose(who, rhythm=Rhythm.WEEKLY, weekday=weekday, at=timezone.now() - timedelta(days=30))
         due = timezone.localdate() - timedelta(days=1)
         factory.action_item(f"Promise <{n}>", owner=who, due_on=due, postmortem=factory.postmortem())

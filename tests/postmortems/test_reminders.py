@@ -267,6 +267,15 @@ def test_words_of_people_are_escaped_in_the_html() -> None:
     assert "<script>" not in str(mail.outbox[0].alternatives[0][0])  # type: ignore[attr-defined]
 
 
+def test_a_zone_that_the_system_has_lost_stops_nobodys_reminders() -> None:
+    """It was in the list when it was chosen; then the list was updated."""
+    lost, other = person("lost", "Atlantis/Poseidonia"), person("other")
+    for owner in (lost, other):
+        promised(f"Of {owner}", owner, "2026-03-02")
+
+    assert reminding.remind(at=datetime(2026, 3, 2, 8, 0, tzinfo=UTC)) == 2
+
+
 def test_who_left_or_has_no_address_or_is_a_program_gets_nothing() -> None:
     at = datetime(2026, 3, 10, 9, tzinfo=UTC)
     people = [person("gone", is_active=False), person("bot", is_integration=True), factory.user("mute")]
