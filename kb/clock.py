@@ -16,6 +16,11 @@ def zone_of(reader: Any) -> tzinfo:
         return timezone.get_default_timezone()
 
 
+def site_day(at: datetime) -> date:
+    """Which day it is then in the site's zone: what is due on a day, and the days of postmortems, are of that zone."""
+    return timezone.localdate(at, timezone.get_default_timezone())
+
+
 def moment_of(day: date, clock: time, zone: tzinfo) -> datetime:
     """In UTC. A time that comes twice that day is the first one; one that is skipped is the moment after the gap."""
     wall = datetime.combine(day, clock, zone)

@@ -11,8 +11,8 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Q
 from django.urls import reverse
-from django.utils import timezone
 
+from kb.clock import site_day
 from postmortems.models.action_item import ActionItem
 from postmortems.models.incident import Severity
 
@@ -23,7 +23,7 @@ class ActionDuePolicyQuerySet(models.QuerySet["ActionDuePolicy"]):
     def propose(self, *, severity: str, priority: str, at: datetime) -> date | None:
         """The day, in the site's time zone, by which this is to be done; None: no rule says so."""
         rule = self.filter(severity__in=(severity, ""), priority=priority).order_by("-severity").first()
-        return timezone.localdate(at, timezone.get_default_timezone()) + timedelta(days=rule.days) if rule else None
+        return site_day(at) + timedelta(days=rule.days) if rule else None
 
 
 class ActionDuePolicy(models.Model):

@@ -5,8 +5,8 @@ from datetime import date, timedelta
 
 from django.db import models
 from django.db.models import Q
-from django.utils import timezone
 
+from kb.clock import site_day
 from postmortems import sections
 from postmortems.models.incident import Incident, Kind, Severity
 
@@ -100,5 +100,5 @@ class PostmortemPolicy(models.Model):
         """By when, in the site's time zone; None while it is not over."""
         if incident.resolved_at is None:
             return None
-        resolved_on = timezone.localdate(incident.resolved_at, timezone.get_default_timezone())
+        resolved_on = site_day(incident.resolved_at)
         return resolved_on + timedelta(days=self.days_until_due)

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_safe
 
 from kb.views import missing, noteworthy
 from postmortems.models import Scope
-from postmortems.workflows import tokens
+from postmortems.workflows import credentials
 
 NAMESPACE = "http://a9.com/-/spec/opensearch/1.1/"
 
@@ -54,7 +54,5 @@ def status(request: HttpRequest) -> JsonResponse:
 
 
 def _may_know_more(request: HttpRequest) -> bool:
-    scheme, _, secret = request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() == "bearer":
-        return tokens.holder_of(secret.strip(), scope=Scope.METRICS, at=timezone.now()) is not None
-    return request.user.is_authenticated
+    token = credentials.bearer(request.headers, scope=Scope.METRICS, at=timezone.now())
+    return token is not None or request.user.is_authenticated

@@ -9,6 +9,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST
 
+from kb.errors import DomainError
 from postmortems import roles
 from postmortems.models import Webhook, WebhookDelivery
 from postmortems.views.reader import reader_of
@@ -26,8 +27,12 @@ def webhook_list(request: HttpRequest) -> HttpResponse:
     form, secret = WebhookForm(request.POST or None, reader=reader_of(request)), ""
     if form.is_valid():
         # No redirect: whatever could carry the secret over to the next page would keep it.
-        _, secret = webhooks.create(**form.cleaned_data, by=request.user, at=timezone.now())
-        form = WebhookForm(reader=reader_of(request))
+        try:
+            _, secret = webhooks.create(**form.cleaned_data, by=request.user, at=timezone.now())
+        except DomainError as refusal:  # what its name server says may have changed since the form asked
+            form.add_error("url", str(refusal))
+        else:
+            form = WebhookForm(reader=reader_of(request))
     rows = Webhook.objects.select_related("account")
     return render(request, "postmortems/webhook_list.html", {"form": form, "secret": secret, "webhooks": rows})
 

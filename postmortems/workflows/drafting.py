@@ -5,8 +5,8 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from django.db import transaction
-from django.utils import timezone
 
+from kb.clock import site_day
 from kb.errors import DomainError
 from postmortems import search, sections
 from postmortems.models import (
@@ -99,7 +99,7 @@ def _carry_over(incident: Incident, by: Any) -> Postmortem:
         kind=incident.kind,
         severity=incident.severity,
         environment=incident.environment,
-        occurred_on=timezone.localdate(incident.started_at, timezone.get_default_timezone()),
+        occurred_on=site_day(incident.started_at),
         started_at=incident.started_at,
         ended_at=incident.resolved_at,
         owner=by,

@@ -43,7 +43,8 @@ def remind_people() -> int:
 
 @job()
 def send_digest(pk: int) -> str:
-    return send(Digest.objects.select_related("user").get(pk=pk), at=timezone.now())
+    digest = Digest.objects.select_related("user").filter(pk=pk).first()
+    return send(digest, at=timezone.now()) if digest else "its person is gone"
 
 
 # --- whose is due ---

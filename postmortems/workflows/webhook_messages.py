@@ -1,4 +1,4 @@
-"""What other systems are told: one set of facts, as plain JSON, as a Slack message, as a card for Microsoft Teams."""
+"""What other systems are told, of what an account may see: plain JSON, a Slack message, a card for Microsoft Teams."""
 
 import re
 from collections.abc import Mapping
@@ -6,9 +6,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from postmortems.models import WebhookFormat
+from django.conf import settings
+
+from kb.clock import site_day
+from postmortems import suggestions
+from postmortems.models import ActionItem, Incident, Postmortem, User, WebhookDelivery, WebhookEvent, WebhookFormat
 from postmortems.suggestions import Suggestion
 
+About = Incident | Postmortem | ActionItem
 LONGEST = 600  # characters of a text in a chat message
 SLACK_MARKS = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 TEAMS_MARKS = re.compile(r"([\\`*_{}\[\]()#+!|~>-])")
@@ -37,6 +42,66 @@ class Message:
     @property
     def suggestion_address(self) -> str:
         return str(self.suggestion.as_json()["url"]) if self.suggestion else ""
+
+
+def message_of(delivery: WebhookDelivery, *, at: datetime) -> Message | None:
+    """None: the account may not see it (any more), or there is nothing to say (any more)."""
+    account, event = delivery.webhook.account, delivery.event
+    if event == WebhookEvent.TEST:
+        text = "A test of the postmortem knowledge base."
+        return Message(event, delivery.at, text, settings.SITE_URL, {"text": text})
+    row = _row_of(delivery.about, account) if account.is_active else None
+    if isinstance(row, Incident):
+        return _of_incident(row, event, account, delivery.at)
+    if isinstance(row, Postmortem):
+        return Message(event, delivery.at, f"{row.ref} is published: {row.title}", _at(row), _facts(row, "postmortem"))
+    if isinstance(row, ActionItem) and row.days_late(on=site_day(at)):
+        data = _facts(row, "action_item") | {"due_on": row.due_on and row.due_on.isoformat()}
+        return Message(event, delivery.at, f"{row.ref} is late: {row.title}", _at(row), data)
+    return None
+
+
+def _row_of(ref: str, account: User) -> About | None:
+    for model in (Incident, Postmortem, ActionItem):
+        if (pk := model.pk_of_ref(ref)) is not None:
+            return model.objects.visible_to(account).filter(pk=pk).first()
+    return None
+
+
+def _of_incident(row: Incident, event: str, account: User, at: datetime) -> Message | None:
+    top = None if event == WebhookEvent.RESOLVED else _top_suggestion(row, account)
+    if event == WebhookEvent.SUGGESTED and top is None:
+        return None
+    says: dict[str, str] = {
+        str(WebhookEvent.OPENED): f"{row.ref} ({row.get_severity_display()}): {row.title}",
+        str(WebhookEvent.RESOLVED): f"{row.ref} is resolved: {row.title}",
+    }
+    headline = says.get(event) or f"{row.ref} looks like {top.ref if top else ''}: {row.title}"
+    data = _facts(row, "incident") | {
+        "severity": row.severity,
+        "status": row.status,
+        "started_at": row.started_at.isoformat(),
+        "services": [service.slug for service in row.services.all()],
+    }
+    if event != WebhookEvent.RESOLVED:
+        data["suggestion"] = top.as_json() if top else None
+    return Message(event, at, headline, _at(row), data, top)
+
+
+def _top_suggestion(row: Incident, account: User) -> Suggestion | None:
+    found = suggestions.suggest(suggestions.report_of(row), user=account, limit=1)
+    return found.results[0] if found.results else None
+
+
+def _facts(row: About, kind: str) -> dict[str, Any]:
+    return {"kind": kind, "ref": row.ref, "title": row.title, "url": _at(row)}
+
+
+def _at(row: About) -> str:
+    return f"{settings.SITE_URL}{row.get_absolute_url()}"
+
+
+# --- as each format says it ---
 
 
 def body_of(message: Message, format: str) -> dict[str, Any]:

@@ -12,30 +12,20 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
 from kb import outgoing
-from kb.jobs.retrying import job
-from postmortems import roles, suggestions
-from postmortems.models import (
-    ActionItem,
-    Incident,
-    Notification,
-    Postmortem,
-    User,
-    Webhook,
-    WebhookDelivery,
-    WebhookEvent,
-)
+from kb.clock import site_day
+from kb.jobs.retrying import Retry, job
+from postmortems import roles
+from postmortems.models import ActionItem, Notification, User, Webhook, WebhookDelivery, WebhookEvent
 from postmortems.models.webhook import NotNow, new_secret
-from postmortems.suggestions import Suggestion
 from postmortems.workflows import auditing, mailing
-from postmortems.workflows.webhook_messages import Message, body_of
+from postmortems.workflows.webhook_messages import About, body_of, message_of
 
 State = WebhookDelivery.State
-About = Incident | Postmortem | ActionItem
+KEEP = timedelta(days=90)
 UNREADABLE = "Its secret cannot be read with this site's key: make a new one."
 
 
@@ -68,13 +58,25 @@ def announce_overdue() -> int:
 
 def announce_late(*, at: datetime) -> int:
     """Each item once for each date it misses; not what was late before the webhook was made. How many were planned."""
-    planned = 0
-    for webhook in Webhook.objects.listening_to(WebhookEvent.OVERDUE):
-        since = webhook.created_at.date() - timedelta(days=1)
-        for item in ActionItem.objects.overdue(on=at.date()).filter(due_on__gte=since):
-            key = f"{WebhookEvent.OVERDUE}:{item.ref}:{item.due_on}"
-            planned += plan(webhook, event=WebhookEvent.OVERDUE, about=item.ref, key=key, at=at) is not None
+    planned, event = 0, WebhookEvent.OVERDUE
+    for webhook in Webhook.objects.listening_to(event):
+        known = set(webhook.deliveries.filter(event=event).values_list("key", flat=True))
+        since = site_day(webhook.created_at) - timedelta(days=1)
+        for item in ActionItem.objects.overdue(on=site_day(at)).filter(due_on__gte=since):
+            key = f"{event}:{item.ref}:{item.due_on}"
+            planned += key not in known and plan(webhook, event=event, about=item.ref, key=key, at=at) is not None
     return planned
+
+
+@job(retry=Retry(attempts=1))  # it comes again by itself
+def forget_deliveries() -> int:
+    return forget(at=timezone.now())
+
+
+def forget(*, at: datetime) -> int:
+    """Old entries of the log; how many. That a missed date was told stays, so that it is not told anew."""
+    gone, _ = WebhookDelivery.objects.filter(at__lt=at - KEEP).exclude(event=WebhookEvent.OVERDUE).delete()
+    return gone
 
 
 # --- sending ---
@@ -82,8 +84,8 @@ def announce_late(*, at: datetime) -> int:
 
 @job()
 def deliver_webhook(pk: int) -> str:
-    rows = WebhookDelivery.objects.select_related("webhook__account")
-    return deliver(rows.get(pk=pk), at=timezone.now())
+    row = WebhookDelivery.objects.select_related("webhook__account").filter(pk=pk).first()
+    return deliver(row, at=timezone.now()) if row else "removed meanwhile"
 
 
 def deliver(delivery: WebhookDelivery, *, at: datetime) -> str:
@@ -91,7 +93,7 @@ def deliver(delivery: WebhookDelivery, *, at: datetime) -> str:
     webhook = delivery.webhook
     if delivery.state == State.DELIVERED:  # by a job that was put in beside this one
         return str(delivery.state)
-    message = message_of(delivery) if webhook.is_active else None
+    message = message_of(delivery, at=at) if webhook.is_active else None
     if message is None:
         delivery.end(State.WITHHELD)
         return str(delivery.state)
@@ -153,66 +155,6 @@ def _switch_off(webhook: Webhook, why: str, *, at: datetime) -> None:
         for person in User.administrators()
     ]
     mailing.send_soon(told, at=at)
-
-
-# --- what is told ---
-
-
-def message_of(delivery: WebhookDelivery) -> Message | None:
-    """None: the account may not see it (any more), or there is nothing to say."""
-    account, event = delivery.webhook.account, delivery.event
-    if event == WebhookEvent.TEST:
-        text = "A test of the postmortem knowledge base."
-        return Message(event, delivery.at, text, settings.SITE_URL, {"text": text})
-    row = _row_of(delivery.about, account) if account.is_active else None
-    if isinstance(row, Incident):
-        return _of_incident(row, event, account, delivery.at)
-    if isinstance(row, Postmortem):
-        return Message(event, delivery.at, f"{row.ref} is published: {row.title}", _at(row), _facts(row, "postmortem"))
-    if isinstance(row, ActionItem):
-        data = _facts(row, "action_item") | {"due_on": row.due_on and row.due_on.isoformat()}
-        return Message(event, delivery.at, f"{row.ref} is late: {row.title}", _at(row), data)
-    return None
-
-
-def _row_of(ref: str, account: User) -> About | None:
-    for model in (Incident, Postmortem, ActionItem):
-        if (pk := model.pk_of_ref(ref)) is not None:
-            return model.objects.visible_to(account).filter(pk=pk).first()
-    return None
-
-
-def _of_incident(row: Incident, event: str, account: User, at: datetime) -> Message | None:
-    top = None if event == WebhookEvent.RESOLVED else _top_suggestion(row, account)
-    if event == WebhookEvent.SUGGESTED and top is None:
-        return None
-    says: dict[str, str] = {
-        str(WebhookEvent.OPENED): f"{row.ref} ({row.get_severity_display()}): {row.title}",
-        str(WebhookEvent.RESOLVED): f"{row.ref} is resolved: {row.title}",
-    }
-    headline = says.get(event) or f"{row.ref} looks like {top.ref if top else ''}: {row.title}"
-    data = _facts(row, "incident") | {
-        "severity": row.severity,
-        "status": row.status,
-        "started_at": row.started_at.isoformat(),
-        "services": [service.slug for service in row.services.all()],
-    }
-    if event != WebhookEvent.RESOLVED:
-        data["suggestion"] = top.as_json() if top else None
-    return Message(event, at, headline, _at(row), data, top)
-
-
-def _top_suggestion(row: Incident, account: User) -> Suggestion | None:
-    found = suggestions.suggest(suggestions.report_of(row), user=account, limit=1)
-    return found.results[0] if found.results else None
-
-
-def _facts(row: About, kind: str) -> dict[str, Any]:
-    return {"kind": kind, "ref": row.ref, "title": row.title, "url": _at(row)}
-
-
-def _at(row: About) -> str:
-    return f"{settings.SITE_URL}{row.get_absolute_url()}"
 
 
 # --- what administrators do ---

@@ -8,7 +8,7 @@ import hmac
 import ipaddress
 import json
 from collections.abc import Callable, Iterator
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -17,10 +17,11 @@ from django.utils import timezone
 from django_tasks_db.models import DBTaskResult
 from pytest_django import Settings
 
+from kb import outgoing
 from kb.jobs import queue
 from postmortems.models import AuditEvent, Incident, Notification, User, Visibility, Webhook, WebhookDelivery
 from postmortems.models.webhook import NotNow
-from postmortems.workflows import publishing, triage, webhooks
+from postmortems.workflows import followups, publishing, triage, webhooks
 from postmortems.workflows.webhook_messages import for_slack, for_teams
 from tests import factory
 from tests.factory import NOON
@@ -169,6 +170,47 @@ def test_what_was_late_before_is_not_told(listener: Listener, program: User) -> 
     factory.action_item(postmortem=factory.postmortem(), due_on=date(2026, 1, 1))
 
     assert webhooks.announce_late(at=NOON + timedelta(days=5)) == 0
+
+
+def test_a_day_ends_where_the_site_is(listener: Listener, program: User, settings: Settings) -> None:
+    settings.TIME_ZONE = "America/Los_Angeles"
+    hook(listener, program)
+    factory.action_item(postmortem=factory.postmortem(), due_on=date(2026, 3, 2))
+
+    in_the_evening, next_morning = datetime(2026, 3, 3, 7, 59, tzinfo=UTC), datetime(2026, 3, 3, 8, 0, tzinfo=UTC)
+
+    assert webhooks.announce_late(at=in_the_evening) == 0
+    assert webhooks.announce_late(at=next_morning) == 1
+    assert webhooks.announce_late(at=next_morning) == 0
+
+
+def test_what_is_late_is_told_only_while_it_is(
+    listener: Listener, program: User, work_off: WorkOff, clock: list[datetime]
+) -> None:
+    hook(listener, program)
+    item = factory.action_item(postmortem=factory.postmortem(), due_on=NOON.date())
+    clock[0] = NOON + timedelta(days=1)
+    webhooks.announce_late(at=clock[0])
+    followups.complete(item, evidence="", by=None, at=clock[0])
+
+    work_off()
+
+    assert listener.requests == []
+    assert WebhookDelivery.objects.get().state == "withheld"
+
+
+def test_what_was_late_for_many_is_looked_up_at_once(
+    listener: Listener, program: User, django_assert_max_num_queries: Any
+) -> None:
+    hook(listener, program)
+    home = factory.postmortem()
+    for _ in range(20):
+        factory.action_item(postmortem=home, due_on=NOON.date())
+    late = NOON + timedelta(days=1)
+    assert webhooks.announce_late(at=late) == 20
+
+    with django_assert_max_num_queries(3):
+        assert webhooks.announce_late(at=late) == 0
 
 
 # --- how it is said ---
@@ -353,6 +395,28 @@ def test_after_days_of_failures_it_is_switched_off_and_administrators_are_told(
     assert listener.requests == []
 
 
+def test_a_webhook_that_is_removed_leaves_no_work_behind(listener: Listener, program: User, work_off: WorkOff) -> None:
+    webhook, _ = hook(listener, program)
+    webhooks.send_test(webhook, by=None, at=NOON)
+    webhooks.remove(webhook, by=None, at=NOON)
+
+    work_off()
+
+    assert listener.requests == [] and DBTaskResult.objects.get().status == queue.DONE
+
+
+def test_the_log_ends_after_a_while_and_a_missed_date_is_still_told_once(listener: Listener, program: User) -> None:
+    webhook, _ = hook(listener, program)
+    factory.action_item(postmortem=factory.postmortem(), due_on=NOON.date())
+    webhooks.announce_late(at=NOON + timedelta(days=1))
+    for day in (0, 1):
+        webhooks.send_test(webhook, by=None, at=NOON + timedelta(days=day))
+
+    after = NOON + webhooks.KEEP + timedelta(hours=1)
+    assert (webhooks.forget(at=after), webhooks.forget(at=after)) == (1, 0)
+    assert webhooks.announce_late(at=after) == 0
+
+
 def test_who_is_gone_is_not_asked_again(listener: Listener, program: User, work_off: WorkOff) -> None:
     webhook, _ = hook(listener, program)
     listener.status = 410
@@ -431,6 +495,24 @@ def test_what_cannot_work_is_said_at_the_field(
     page = factory.signed_in(admin).post("/webhooks/", typed(listener, program, **wrong)).text
 
     assert "error" in page and not Webhook.objects.exists()
+
+
+def test_an_address_that_leads_inside_by_the_time_it_is_kept_is_said_at_the_field_too(
+    listener: Listener, program: User, admin: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def changing(url: str) -> None:
+        """As if the name server said something else each time."""
+        asked.append(url)
+        if len(asked) > 1:
+            raise outgoing.Refused("The address leads inside.")
+
+    monkeypatch.setattr(outgoing, "check", changing)
+
+    page = factory.signed_in(admin).post("/webhooks/", typed(listener, program))
+
+    assert page.status_code == 200 and "The address leads inside." in page.text and not Webhook.objects.exists()
 
 
 def test_nobody_is_spoken_for_but_programs_and_oneself(listener: Listener, admin: User, alice: User) -> None:
