@@ -7,7 +7,7 @@ from django.db.models import QuerySet
 from django.http import QueryDict
 
 from postmortems.filters import ActionItemFilter, DayInput
-from postmortems.models import ActionItem, SavedFilter, User
+from postmortems.models import ActionItem, User
 
 TEXT_LENGTH = 10_000
 QUERY_LENGTH = 1000
@@ -137,16 +137,6 @@ class SaveForm(forms.Form):
     name = forms.CharField(label="Name", max_length=100, error_messages={"required": "Give the list a name."})
     query = forms.CharField(required=False, max_length=2 * QUERY_LENGTH, widget=forms.HiddenInput)
     is_shared = forms.BooleanField(label="For everybody", required=False)
-
-    def __init__(self, *args: Any, owner: User, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.owner = owner
-
-    def clean_name(self) -> str:
-        name: str = self.cleaned_data["name"]
-        if SavedFilter.objects.filter(owner=self.owner, name=name).exists():
-            raise forms.ValidationError("You have a list of that name. Remove it first, or choose another name.")
-        return name
 
     def clean_query(self) -> str:
         query = known_filters(QueryDict(self.cleaned_data["query"]))

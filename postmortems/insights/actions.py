@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from postmortems.insights.figures import WIDE, Chart, Link, Piece, Section, Share, Table, Word, figure, place
 from postmortems.insights.scope import Scope
-from postmortems.models import ActionItem, Incident, Postmortem
+from postmortems.models import ActionItem
 from postmortems.models.action_item import ActionItemQuerySet
 
 State = ActionItem.State
@@ -32,9 +32,7 @@ def items(scope: Scope, user: Any) -> ActionItemQuerySet:
     if scope.team:
         rows = rows.of_teams(scope.team)
     if scope.service:
-        of_service = Scope(scope.first, scope.last, service=scope.service)
-        at_home = Q(postmortem__in=of_service.of_services(Postmortem.objects.all()).values("pk"))
-        rows = rows.filter(at_home | Q(incident__in=of_service.of_services(Incident.objects.all()).values("pk")))
+        rows = rows.of_service(scope.service)
     return rows
 
 

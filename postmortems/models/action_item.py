@@ -261,6 +261,11 @@ class ActionItem(Referable):
         known = dict(row.values("postmortem", "postmortem__problem", **prevention.OWED)[0])
         return prevention.prevented(user, lambda name, _depth: Value(known[name])).order_by("-started_at", "-pk")
 
+    def lock(self) -> None:
+        """As it is at this moment; nobody else changes it before the end of the transaction."""
+        rows = ActionItem.objects.select_for_update(of=("self",))
+        self.refresh_from_db(from_queryset=rows, fields=[*HISTORY, "owner", "owner_text", "due_on", "done_by"])
+
     def promise(self, *, owner: User | None) -> None:
         """Written down for the first time."""
         self.owner = owner

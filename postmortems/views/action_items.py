@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -13,6 +14,7 @@ from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from kb.clock import site_day
 from postmortems import roles
 from postmortems.action_forms import (
     AssignForm,
@@ -54,7 +56,7 @@ def _page(request: HttpRequest, item: Any, identify: IdentifyForm) -> HttpRespon
         "history": recurring.history_of(item, user=user),
         "occurrence": recurring.OCCURRENCE,
         "again": again,
-        "since": [row for row in again if item.declined_at and (row.occurred_on >= item.declined_at.date())],
+        "since": _since(item.declined_at, again),
         "prevented": prevented,
         "trackers": Tracker.objects.most_specific_first() if item.ticket else (),
         "namesakes": namesakes.count() if namesakes is not None else 0,
@@ -62,6 +64,10 @@ def _page(request: HttpRequest, item: Any, identify: IdentifyForm) -> HttpRespon
         "people": likely_owners(user) if item.owner_text else (),
     }
     return render(request, "postmortems/action_detail.html", context)
+
+
+def _since(declined_at: datetime | None, again: list[Postmortem]) -> list[Postmortem]:
+    return [row for row in again if declined_at and row.occurred_on and row.occurred_on >= site_day(declined_at)]
 
 
 # --- promised, and written anew ---

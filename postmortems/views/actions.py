@@ -13,6 +13,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from kb.errors import DomainError
 from kb.spreadsheet import as_csv
 from postmortems import roles
 from postmortems.action_forms import ManyForm, SaveForm, known_filters, likely_owners
@@ -137,12 +138,16 @@ def _column(state: State, pks: list[int], known: dict[int, ActionItem], typed: Q
 
 @require_POST
 def action_save(request: HttpRequest) -> HttpResponse:
-    form = SaveForm(request.POST, owner=reader_of(request))
-    if not form.is_valid():
-        return render(request, "postmortems/action_save.html", {"form": form})
-    row = saved_filters.keep(**form.cleaned_data, by=reader_of(request), at=timezone.now())
-    messages.success(request, f"“{row}” is kept. Its address is {row.get_absolute_url()}")
-    return redirect(row)
+    form = SaveForm(request.POST)
+    if form.is_valid():
+        try:
+            row = saved_filters.keep(**form.cleaned_data, by=reader_of(request), at=timezone.now())
+        except DomainError as refusal:
+            form.add_error("name", str(refusal))
+        else:
+            messages.success(request, f"“{row}” is kept. Its address is {row.get_absolute_url()}")
+            return redirect(row)
+    return render(request, "postmortems/action_save.html", {"form": form})
 
 
 @require_safe

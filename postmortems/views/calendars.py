@@ -1,6 +1,5 @@
 """Due dates for calendar programs: a feed whose address is the key to it, and the page that makes one."""
 
-from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -72,8 +71,7 @@ def _event_of(item: ActionItem, now: Any) -> Event:
     event = Event()
     event.add("uid", f"{item.ref}@{urlsplit(settings.SITE_URL).hostname}")  # the same for good: dates move, it stays
     event.add("dtstamp", now)
-    event.add("dtstart", item.due_on)
-    event.add("dtend", item.due_on + timedelta(days=1))
+    event.add("dtstart", item.due_on)  # without an end: the whole of this day, which may be the last there is
     event.add("summary", f"{item.ref} due: {item.title}")
     done_when = f"Done when: {item.done_when}\n\n" if item.done_when else ""
     event.add("description", f"{done_when}{item.home_ref}, {item.get_priority_display().lower()} priority\n{address}")

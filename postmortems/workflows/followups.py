@@ -207,6 +207,7 @@ def _change(
     learn: bool = True,
 ) -> bool:
     """Take the step and write down what it changed; whether it changed anything."""
+    item.lock()  # what somebody else changed meanwhile is no change of this step, and its rules hold for it, too
     before = item.content()
     step()
     changes = auditing.differences(before, item.content())

@@ -1,11 +1,13 @@
 """What happens to promises when their problem shows itself again, and what an item's page says of it."""
 
-from datetime import UTC, datetime, time
+from datetime import datetime, time
 from typing import Any
 
 from django.db import transaction
 from django.db.models import QuerySet
+from django.utils import timezone
 
+from kb.clock import site_day
 from postmortems.models import ActionItem, AuditEvent, Postmortem, Problem
 from postmortems.workflows import followups, telling
 
@@ -55,7 +57,8 @@ def began_at(postmortem: Postmortem) -> datetime | None:
         return postmortem.started_at
     if first := min((row.started_at for row in postmortem.incidents.all()), default=None):
         return first
-    return datetime.combine(postmortem.occurred_on, time.max, UTC) if postmortem.occurred_on else None
+    day = postmortem.occurred_on
+    return datetime.combine(day, time.max, timezone.get_default_timezone()) if day else None
 
 
 def _tell(item: ActionItem, *, at: datetime) -> None:
@@ -73,7 +76,7 @@ def recurrences(item: ActionItem, *, user: Any) -> list[Postmortem]:
     told = seen.filter(pk=home.pk) if isinstance(home, Postmortem) else seen.filter(incidents=home)
     rows = seen.filter(problem__in=told.exclude(problem=None).values("problem")).exclude(pk__in=told.values("pk"))
     began = began_at(home) if isinstance(home, Postmortem) else home.started_at
-    return list(rows.filter(occurred_on__gt=began.date()).newest_first()) if began else []
+    return list(rows.filter(occurred_on__gt=site_day(began)).newest_first()) if began else []
 
 
 def history_of(item: ActionItem, *, user: Any) -> list[AuditEvent]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -417,6 +417,38 @@ class TestItHappensAgain:
         item.refresh_from_db()
         assert item.state == State.DONE
 
+    @pytest.mark.parametrize(
+        ("done_at", "state"), [("2026-03-21T06:59:00Z", State.OPEN), ("2026-03-21T07:00:00Z", State.DONE)]
+    )
+    def test_a_day_without_a_time_ends_where_the_site_is(
+        self,
+        problem: Problem,
+        earlier: Postmortem,
+        again: Postmortem,
+        bob: User,
+        settings: Any,
+        done_at: str,
+        state: State,
+    ) -> None:
+        settings.TIME_ZONE = "America/Los_Angeles"
+        item = self.done(earlier, at=datetime.fromisoformat(done_at))
+
+        problems.link(problem, again, by=bob, at=LATER)
+
+        item.refresh_from_db()
+        assert item.state == state
+
+    def test_what_was_seen_on_the_same_day_is_not_seen_again(self, problem: Problem, bob: User, settings: Any) -> None:
+        """Both began in the morning of the tenth there, when it was still the ninth in Greenwich."""
+        settings.TIME_ZONE = "Asia/Tokyo"
+        incident = factory.incident(started_at=datetime(2026, 1, 9, 22, 0, tzinfo=UTC))
+        told = {"occurred_on": date(2026, 1, 10), "problem": problem}
+        factory.postmortem("As it began", **told).incidents.add(incident)
+        factory.postmortem("The same morning", **told)
+        later = factory.postmortem("The next day", **{**told, "occurred_on": date(2026, 1, 11)})
+
+        assert recurring.recurrences(self.done(incident), user=bob) == [later]
+
     def test_imported_as_done_without_a_date_the_promise_is_older(
         self, problem: Problem, earlier: Postmortem, again: Postmortem, bob: User
     ) -> None:
@@ -463,6 +495,24 @@ def test_two_who_press_at_once(item: ActionItem, alice: User, bob: User) -> None
     with pytest.raises(NotThatStep, match="is done"):
         followups.complete(same, evidence="", by=bob, at=NOON)
     assert len(history(item)) == 1
+
+
+def test_what_somebody_else_changed_meanwhile_is_in_the_history_once(item: ActionItem, alice: User, bob: User) -> None:
+    stale = ActionItem.objects.get(pk=item.pk)
+    followups.assign(item, owner=bob, by=alice, at=NOON)
+
+    followups.assign(stale, owner=alice, by=alice, at=NOON)
+
+    assert [event.changes["owner"] for event in history(item)] == [["Alice", "Bob"], ["Bob", "Alice"]]
+
+
+def test_whose_it_became_meanwhile_does_not_verify_it(item: ActionItem, alice: User, bob: User) -> None:
+    followups.complete(item, evidence="A test.", by=alice, at=NOON)
+    stale = ActionItem.objects.get(pk=item.pk)
+    followups.assign(item, owner=bob, by=alice, at=NOON)
+
+    with pytest.raises(NotThatStep, match="other than its owner"):
+        followups.verify(stale, evidence="", by=bob, at=NOON)
 
 
 def test_a_team_sees_what_its_people_own(alice: User, team: Team, charlie: User) -> None:

@@ -114,7 +114,79 @@ def test_nobody_makes_a_token_that_acts_as_somebody_else(admin: User, alice: Use
     assert factory.signed_in(admin).get(f"/programs/{alice.pk}/").status_code == 404
 
 
+def test_only_administrators_make_programs_and_hand_out_and_take_back_what_is_not_theirs(
+    alice: User, bob: User, admin: User
+) -> None:
+    now, bot = timezone.now(), program()
+    token, _ = tokens.issue(user=alice, name="x", scopes=["read"], by=alice, at=now)
+
+    for step in (
+        lambda by: tokens.create_program(name="other-bot", role="author", teams=[], by=by, at=now),
+        lambda by: tokens.issue(user=bot, name="x", scopes=["read"], by=by, at=now),
+        lambda by: tokens.revoke(token, by=by, at=now),
+    ):
+        with pytest.raises(NotAllowed):
+            step(bob)
+        step(admin)
+
+    actions = AuditEvent.objects.order_by("pk").values_list("action", "by__username")
+    assert list(actions) == [
+        ("token.issue", "alice"),
+        ("account.create", "admin"),
+        ("token.issue", "admin"),
+        ("token.revoke", "admin"),
+    ]
+
+
+def test_revoked_again_it_is_revoked_since_the_first_time(alice: User) -> None:
+    now = timezone.now()
+    (token, _), (other, _) = (
+        tokens.issue(user=alice, name=name, scopes=["read"], by=alice, at=now) for name in ("x", "y")
+    )
+
+    for minute in (1, 2):
+        tokens.revoke(token, by=alice, at=now + timedelta(minutes=minute))
+
+    other.refresh_from_db()
+    assert (token.revoked_at, other.revoked_at) == (now + timedelta(minutes=1), None)
+
+
+def test_who_left_sees_no_tokens(alice: User) -> None:
+    token_of(alice)
+    assert ApiToken.objects.visible_to(alice).exists()
+
+    alice.let_in(False)
+
+    assert not ApiToken.objects.visible_to(alice).exists()
+
+
 # --- what is shown ---
+
+
+def test_it_is_good_until_the_moment_it_expires(alice: User) -> None:
+    end = timezone.now()
+    secret = token_of(alice, expires_at=end)
+
+    assert tokens.holder_of(secret, at=end - timedelta(seconds=1)) is not None
+    assert tokens.holder_of(secret, at=end) is None
+
+
+def test_asked_for_another_scope_it_is_none_and_its_use_is_not_noted(alice: User) -> None:
+    secret, now = token_of(alice, "feed", "read"), timezone.now()
+
+    assert tokens.holder_of(secret, scope="ingest", at=now) is None
+    assert ApiToken.objects.get().last_used_at is None
+    assert tokens.holder_of(secret, scope="feed", at=now) == ApiToken.objects.get()
+
+
+def test_what_can_be_no_secret_is_not_looked_up(db: None, django_assert_num_queries: Any) -> None:
+    now = timezone.now()
+
+    with django_assert_num_queries(0):
+        for wrong in ("", "x" * 46, "kb_" + "x" * 98, "kb_é"):
+            assert tokens.holder_of(wrong, at=now) is None
+    with django_assert_num_queries(1):
+        assert tokens.holder_of("kb_" + "x" * 97, at=now) is None
 
 
 def test_every_wrong_token_gets_the_same_answer(alice: User, bob: User) -> None:
@@ -144,12 +216,15 @@ def test_a_token_is_good_for_its_scopes_only(alice: User, scope: str, learn: Any
 
 
 def test_a_use_is_written_down_once_a_minute(alice: User) -> None:
-    secret = token_of(alice)
+    other, secret = token_of(alice), token_of(alice)
     now = timezone.now()
 
-    for seconds, known in ((0, 0), (30, 0), (61, 61)):
-        tokens.holder_of(secret, at=now + timedelta(seconds=seconds))
-        assert ApiToken.objects.get().last_used_at == now + timedelta(seconds=known)
+    for seconds, known in ((0, 0), (59, 0), (60, 60)):
+        token = tokens.holder_of(secret, at=now + timedelta(seconds=seconds))
+        assert token is not None
+        token.refresh_from_db()
+        assert token.last_used_at == now + timedelta(seconds=known)
+    assert ApiToken.objects.with_secret(other).get().last_used_at is None
 
 
 def test_wrong_tokens_are_counted_and_good_ones_go_on(alice: User) -> None:

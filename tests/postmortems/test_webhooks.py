@@ -20,7 +20,7 @@ from pytest_django import Settings
 from kb import outgoing
 from kb.jobs import queue
 from postmortems.models import AuditEvent, Incident, Notification, User, Visibility, Webhook, WebhookDelivery
-from postmortems.models.webhook import NotNow
+from postmortems.models.webhook import GIVEN_UP_AFTER, NotNow
 from postmortems.workflows import followups, publishing, triage, webhooks
 from postmortems.workflows.webhook_messages import for_slack, for_teams
 from tests import factory
@@ -182,6 +182,13 @@ def test_a_day_ends_where_the_site_is(listener: Listener, program: User, setting
     assert webhooks.announce_late(at=in_the_evening) == 0
     assert webhooks.announce_late(at=next_morning) == 1
     assert webhooks.announce_late(at=next_morning) == 0
+
+
+def test_who_does_not_want_to_know_what_is_late_is_not_told(listener: Listener, program: User) -> None:
+    hook(listener, program, "incident.opened")
+    factory.action_item(postmortem=factory.postmortem(), due_on=NOON.date())
+
+    assert webhooks.announce_late(at=NOON + timedelta(days=1)) == 0
 
 
 def test_what_is_late_is_told_only_while_it_is(
@@ -415,6 +422,43 @@ def test_the_log_ends_after_a_while_and_a_missed_date_is_still_told_once(listene
     after = NOON + webhooks.KEEP + timedelta(hours=1)
     assert (webhooks.forget(at=after), webhooks.forget(at=after)) == (1, 0)
     assert webhooks.announce_late(at=after) == 0
+
+
+def test_switched_on_again_it_has_days_again(listener: Listener, program: User) -> None:
+    webhook, _ = hook(listener, program)
+    webhook.failed(at=NOON)
+
+    for is_active in (False, True):
+        webhooks.switch(webhook, is_active=is_active, by=None, at=NOON)
+
+    assert not webhook.failed(at=NOON + GIVEN_UP_AFTER)
+    assert webhook.failed(at=NOON + 2 * GIVEN_UP_AFTER)
+
+
+def test_what_is_done_to_one_is_not_done_to_another(listener: Listener, program: User, admin: User) -> None:
+    (webhook, _), (other, _) = hook(listener, program), hook(listener, program)
+    kept = Webhook.objects.filter(pk=other.pk).values()[0]
+    fields = {"name": "New", "url": "https://93.184.216.34/", "format": "slack", "events": ["test"], "account": admin}
+
+    webhooks.edit(webhook, by=None, at=NOON, **fields)
+    webhooks.rotate(webhook, by=None, at=NOON)
+    webhook.failed(at=NOON)
+    assert Webhook.objects.filter(pk=other.pk).values()[0] == kept
+
+    Webhook.objects.filter(pk=other.pk).update(failing_since=NOON)
+    webhook.worked()
+    webhooks.switch(webhook, is_active=False, by=None, at=NOON)
+    assert Webhook.objects.filter(pk=other.pk).values()[0] == {**kept, "failing_since": NOON}
+
+
+def test_switched_twice_it_is_written_down_once(listener: Listener, program: User) -> None:
+    webhook, _ = hook(listener, program)
+
+    for _ in range(2):
+        webhooks.switch(Webhook.objects.get(), is_active=False, by=None, at=NOON)
+
+    webhook.refresh_from_db()
+    assert not webhook.is_active and AuditEvent.objects.filter(action="webhook.disable").count() == 1
 
 
 def test_who_is_gone_is_not_asked_again(listener: Listener, program: User, work_off: WorkOff) -> None:

@@ -471,9 +471,16 @@ class TestTheCalendar:
 
         assert answer.headers["Content-Type"] == "text/calendar; charset=utf-8"
         (event,) = Calendar.from_ical(answer.content).walk("VEVENT")
-        assert event.decoded("dtstart") == date(2026, 3, 9) and event.decoded("dtend") == date(2026, 3, 10)
+        assert (event.start, event.end) == (date(2026, 3, 9), date(2026, 3, 10))
         assert str(event["summary"]).startswith(f"{item.ref} due: Größe; prüfen, ")
         assert str(event["url"]).endswith(item.get_absolute_url())
+
+    def test_the_last_day_there_is_is_a_day_too(self, as_alice: Client, alice: User) -> None:
+        factory.action_item(postmortem=factory.postmortem(), owner=alice, due_on=date.max)
+
+        (event,) = Calendar.from_ical(Client().get(self.address(as_alice)).content).walk("VEVENT")
+
+        assert event.start == date.max
 
     def test_its_events_keep_their_name_when_dates_move(self, as_alice: Client, alice: User) -> None:
         item = factory.action_item(postmortem=factory.postmortem(), owner=alice, due_on=TODAY)
