@@ -224,8 +224,9 @@ class RestoreInput(serializers.Serializer[Any]):
 
 
 class Postmortems(HasReview, HasTimeline, HasAttachments, Shareable):
-    """What happened, what fixed it, what we learned. How they are reviewed: `reviews.py`."""
+    """What happened, what fixed it, what we learned."""
 
+    # How they are reviewed: reviews.py.
     model = Postmortem
     brief = PostmortemBrief
     serializer_class = PostmortemSerializer

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 CHOICES_SHOWN = 8
+REFUSAL = "Refusal"  # the shape of every problem
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,8 @@ class Operation:
     scope: str
     parameters: tuple[Field, ...]
     body: tuple[Field, ...]
-    answers: tuple[Answer, ...]
+    answers: tuple[Answer, ...]  # of what went well, and what only this operation says
+    refusals: tuple[Answer, ...]  # they say the same wherever they occur
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,12 @@ class Shape:
 class Tag:
     name: str
     operations: tuple[Operation, ...]
+
+    @property
+    def refusals(self) -> list[Answer]:
+        """Each once, in the order of their numbers: said for every operation they would be most of the page."""
+        found = {answer.status: answer for each in self.operations for answer in each.refusals}
+        return [found[status] for status in sorted(found)]
 
 
 def tags_of(described: Mapping[str, Any]) -> list[Tag]:
@@ -85,6 +93,7 @@ def shapes_for(tag: Tag, shapes: list[Shape]) -> list[Shape]:
 def _operation(described: Mapping[str, Any], path: str, method: str, operation: Mapping[str, Any]) -> Operation:
     said, _, _ = operation["description"].rpartition("\n\n")
     summary, _, more = (said or operation["description"]).partition("\n\n")
+    answers = [_answer(described, status, answer) for status, answer in operation["responses"].items()]
     body = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema", {})
     return Operation(
         method=method.upper(),
@@ -94,7 +103,8 @@ def _operation(described: Mapping[str, Any], path: str, method: str, operation: 
         scope=operation["security"][0]["token"][0],
         parameters=tuple(_parameter(_resolved(described, each)) for each in operation["parameters"]),
         body=_fields(described, body),
-        answers=tuple(_answer(described, status, answer) for status, answer in operation["responses"].items()),
+        answers=tuple(answer for answer in answers if answer.shape != REFUSAL),
+        refusals=tuple(answer for answer in answers if answer.shape == REFUSAL),
     )
 
 

@@ -129,7 +129,7 @@ class Chart:
     lines: tuple[Line, ...] = ()
     over: tuple[Line, ...] = ()  # drawn over the pieces
     legend: tuple[tuple[str, str], ...] = ()  # (class, what it stands for)
-    shape: str = ""  # `strip`: one bar, as wide as there is room; `timeline`: its end is what one looks for
+    shape: str = ""  # `strip`: one bar, as wide as there is room; `timeline`: on a phone its end comes first
 
 
 def place(value: float) -> str:

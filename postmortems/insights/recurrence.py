@@ -187,7 +187,6 @@ def _chart(rows: Sequence[tuple[Problem, Sequence[Showing]]], scope: Scope) -> C
         words=tuple(words),
         lines=tuple(lines),
         legend=(("first", "the first time"), ("again", "again")),
-        shape="timeline",
     )
 
 

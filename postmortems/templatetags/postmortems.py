@@ -130,7 +130,7 @@ def owed_in_all(items: Sequence[ActionItem], today: date | None = None) -> str:
     """`3 action items are open, up to 74 days late`: the way to what was promised further down. Of at least one."""
     longest = max(item.days_late(on=today or timezone.localdate()) for item in items)
     colour, sign = ("bad", "!") if longest else ("muted", "○")
-    late = f", up to {longest} day{'' if longest == 1 else 's'} late" if longest else ""
+    late = f", {'up to ' if len(items) > 1 else ''}{longest} day{'' if longest == 1 else 's'} late" if longest else ""
     said = f"{len(items)} action item{' is' if len(items) == 1 else 's are'} open{late}"
     return format_html('<a href="#actions"><span class="state {}" data-sign="{}">{}</span></a>', colour, sign, said)
 

@@ -255,10 +255,13 @@ def action_identify(request: HttpRequest, ref: str) -> HttpResponse:
     """ "This is Bob": for all items that this written name owns."""
     item = by_ref(_to_read(request.user).with_prevented(request.user), ref)
     roles.require(request.user, "follow_up")
-    form = IdentifyForm(request.POST)
+    form, name = IdentifyForm(request.POST), item.owner_text
+    if not ActionItem.objects.visible_to(request.user).named(name).exists():
+        messages.error(request, f"{item.ref} has an owner by now, or nobody's name stands there any more.")
+        return redirect(item)
     if not form.is_valid():
         return _page(request, item, form)
-    person, name = form.cleaned_data["user"], item.owner_text
+    person = form.cleaned_data["user"]
     count = followups.identify_owner(name, user=person, by=reader_of(request), at=timezone.now())
     if count:
         messages.success(request, f"{name} is {person}: {count} action item{'' if count == 1 else 's'}.")

@@ -86,6 +86,8 @@ def test_the_pages_show_every_operation_without_a_script(alice: User) -> None:
     assert not re.search(
         r"<script(?! src=\"/static/)|http://(?!127\.0\.0\.1|localhost|testserver)", "".join([first, *pages])
     )
+    assert max(len(page.encode()) for page in pages) <= 100_000
+    assert not [page for page in (first, *pages) if "`" in page or ".py" in page]
     assert client.get(f"{DOCS}nowhere/").status_code == 404
     assert Client().get(DOCS).status_code == 302
 

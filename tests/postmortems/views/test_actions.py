@@ -149,6 +149,8 @@ class TestTheItem:
         as_bob.post(f"{at}identify/", {"user": "bob"})
 
         assert ActionItem.objects.owned_by(bob).count() == 3
+        late = as_bob.post(f"{at}identify/", {"user": "nobody"}, follow=True).text
+        assert "has an owner by now" in late
 
     @pytest.mark.parametrize("back", ["https://evil.example/", "//evil.example", "/accounts/logout/", "javascript:x"])
     def test_a_step_leads_back_within_the_action_items_only(
