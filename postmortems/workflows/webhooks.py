@@ -36,12 +36,12 @@ class DeliveryFailed(Exception):
 # --- something happened ---
 
 
-def announce(about: About, *events: str, at: datetime, key: str = "") -> None:
+def announce(about: About, *events: str, at: datetime) -> None:
     """In the transaction of what happened: who wants to know is told when it is committed."""
     for webhook in Webhook.objects.listening_to(*events):
         for event in events:
             if event in webhook.events:
-                plan(webhook, event=event, about=about.ref, key=key or f"{event}:{about.ref}:{at.isoformat()}", at=at)
+                plan(webhook, event=event, about=about.ref, key=f"{event}:{about.ref}:{at.isoformat()}", at=at)
 
 
 def plan(webhook: Webhook, *, event: str, about: str, key: str, at: datetime) -> WebhookDelivery | None:

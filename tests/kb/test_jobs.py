@@ -160,6 +160,8 @@ def test_a_worker_that_was_taken_for_dead_changes_nothing_any_more() -> None:
     asleep = queue.claim("asleep", at=NOON)
     assert asleep is not None
     queue.recover(at=NOON)
+    queue.finish(asleep, "from its dream", at=NOON)
+    assert the_job().status == queue.READY
     other = queue.claim("other", at=NOON)
     assert other is not None
 
@@ -202,6 +204,33 @@ def test_a_dead_letter_put_back_has_all_its_attempts_again(work_off: WorkOff, cl
 
     assert not queue.put_back(the_job().pk, at=clock.now)
     assert (work_off(), the_job().status, len(the_job().worker_ids)) == (1, queue.READY, 1)
+
+
+def test_of_two_dead_letters_one_is_put_back(clock: Clock) -> None:
+    for _ in range(2):
+        jobs.fail.enqueue()
+    DBTaskResult.objects.update(status=queue.DEAD, finished_at=NOON)
+    first, second = queue.dead()
+
+    assert queue.put_back(first.pk, at=NOON)
+
+    assert list(queue.dead()) == [second]
+
+
+def test_dead_letters_and_workers_that_were_seen_lately_stay() -> None:
+    for status, age in ((queue.DONE, queue.KEEP_DONE), (queue.DEAD, queue.KEEP_DEAD)):
+        for late in (timedelta(0), MINUTE):
+            job = jobs.add.enqueue(1, 2)
+            DBTaskResult.objects.filter(pk=job.id).update(status=status, finished_at=NOON - age - late)
+    for name, seen in (("gone", 11 * LEASE), ("quiet", 9 * LEASE)):
+        Worker.objects.beat(name, at=NOON - seen)
+
+    assert queue.prune(at=NOON) == 2
+    assert set(DBTaskResult.objects.values_list("status", "finished_at")) == {
+        (queue.DONE, NOON - queue.KEEP_DONE),
+        (queue.DEAD, NOON - queue.KEEP_DEAD),
+    }
+    assert list(Worker.objects.values_list("name", flat=True)) == ["quiet"]
 
 
 def test_old_results_go_and_what_waits_stays(work_off: WorkOff, clock: Clock) -> None:
@@ -258,6 +287,9 @@ def test_of_two_workers_that_look_at_once_one_puts_it_in() -> None:
 
     assert [schedule._enqueue(work, due, due) for _ in range(2)] == [True, False]
 
+    DBTaskResult.objects.all().delete()  # the first one has done it before the second looks
+    assert not schedule._enqueue(work, due, due)
+
 
 def test_the_programs_own_timetable_names_jobs_that_can_be_done(
     work_off: WorkOff, settings: Any, tmp_path: Any
@@ -310,6 +342,9 @@ def test_readyz_says_that_jobs_wait_in_vain(client: Client) -> None:
     answer = client.get("/readyz").json()
     assert answer["ready"]
     assert "1 jobs wait and no worker is running" in answer["notes"][0]
+
+    Worker.objects.beat("gone", at=timezone.now() - 2 * LEASE)
+    assert client.get("/readyz").json()["notes"]
 
     Worker.objects.beat("living", at=timezone.now())
     assert client.get("/readyz").json()["notes"] == []

@@ -146,6 +146,19 @@ def test_the_timetable_has_it_each_quarter_of_an_hour(work_off: WorkOff, monkeyp
     assert f"{at:%H:%M}" == "02:15"  # eight o'clock there
 
 
+def test_that_a_digest_was_sent_is_known_for_a_while(work_off: WorkOff, monkeypatch: pytest.MonkeyPatch) -> None:
+    now, owner = datetime(2026, 6, 1, 7, 0, tzinfo=UTC), person("owner")
+    monkeypatch.setattr(timezone, "now", lambda: now)
+    for day, late in ((1, timedelta(0)), (2, timedelta(seconds=1))):
+        on, at = date(2026, 2, day), now - reminding.KEEP - late
+        Digest.objects.claim(user=owner, kind="own", on=on, after=on - timedelta(days=1), at=at)
+
+    reminding.remind_people.enqueue()
+    work_off()
+
+    assert [digest.on for digest in Digest.objects.all()] == [date(2026, 2, 1)]
+
+
 def test_two_workers_make_one_digest_of_a_day(work_off: WorkOff) -> None:
     ana = person("ana")
     promised("Require quorum", ana, "2026-03-10")
