@@ -18,13 +18,14 @@ from postmortems.models import (
     Notification,
     Postmortem,
     Problem,
+    SavedFilter,
     Team,
     User,
     Visibility,
 )
 from postmortems.models.action_item import NotThatStep
 from postmortems.roles import NotAllowed
-from postmortems.workflows import followups, problems, publishing, recurring, watching
+from postmortems.workflows import followups, problems, publishing, recurring, saved_filters, watching
 from postmortems.workflows.followups import NotTheirs
 from tests import factory
 from tests.factory import NOON
@@ -285,6 +286,47 @@ class TestThisIs:
         assert followups.identify_owner("", user=bob, by=bob, at=NOON) == 0
 
 
+def test_of_whatever_is_changed_at_once_the_homes_are_learned(home: Postmortem, alice: User, bob: User) -> None:
+    other = factory.postmortem("Another")
+    items = [factory.action_item(postmortem=each, owner_text="Bob S.") for each in (home, other)]
+    both = {home.search_key, other.search_key}
+    learned()
+
+    followups.identify_owner("Bob S.", user=bob, by=alice, at=NOON)
+    assert learned() == both
+    followups.change_many(items, owner=alice, reason="", by=alice, at=NOON)
+    assert learned() == both
+    followups.change_many(items, due_on=SOON, reason="New quarter.", by=alice, at=NOON)
+    assert learned() == both
+
+
+def test_each_end_is_told_to_its_owner(item: ActionItem, alice: User, bob: User) -> None:
+    reviewer = factory.user("reviewer", roles=("reviewer",))
+
+    followups.complete(item, evidence="A test.", by=bob, at=NOON)
+    followups.verify(item, evidence="", by=reviewer, at=NOON)
+    followups.reopen(item, reason=" It came again. ", by=bob, at=NOON)
+    followups.decline(item, reason=" Too dear. ", by=reviewer, at=NOON)
+
+    whats = ("is done, and waits for somebody to verify it", "is verified", "is open again", "will not be done")
+    assert told(alice) == [f"{item.ref} {what}: {item.title}" for what in whats]
+    assert [event.reason for event in history(item)] == ["", "", "It came again.", "Too dear."]
+    assert item.reason == "Too dear."
+
+
+@pytest.mark.parametrize("account", [{"is_active": False}, {"is_integration": True}], ids=["left", "a program"])
+def test_nobody_owns_it_who_cannot_be_reminded(item: ActionItem, alice: User, account: dict[str, bool]) -> None:
+    nobody = factory.user("nobody", **account)
+
+    for step in (
+        lambda: followups.assign(item, owner=nobody, by=alice, at=NOON),
+        lambda: followups.change_many([item], owner=nobody, reason="", by=alice, at=NOON),
+        lambda: promise(item.home, alice, owner=nobody),
+    ):
+        with pytest.raises(NotTheirs, match="no account that somebody signs in with"):
+            step()
+
+
 class TestMany:
     def test_owner_and_date_of_all_of_them(self, home: Postmortem, alice: User, bob: User) -> None:
         items = [factory.action_item(f"Item {n}", postmortem=home, owner=alice) for n in range(3)]
@@ -406,6 +448,20 @@ class TestItHappensAgain:
         item.refresh_from_db()
         assert item.state == before and history(item) == []
 
+    def test_what_was_promised_after_it_and_done_the_same_day_stays_done(
+        self, problem: Problem, earlier: Postmortem, again: Postmortem, bob: User
+    ) -> None:
+        incident = factory.incident(started_at=NOON)
+        again.incidents.add(incident)
+        Postmortem.objects.filter(pk=again.pk).update(started_at=NOON + timedelta(hours=1))
+        own = [self.done(again), self.done(incident)]
+
+        problems.link(problem, Postmortem.objects.get(pk=again.pk), by=bob, at=LATER)
+
+        for item in own:
+            item.refresh_from_db()
+            assert item.state == State.DONE
+
     def test_an_older_one_that_is_linked_later_is_no_recurrence(
         self, problem: Problem, earlier: Postmortem, bob: User
     ) -> None:
@@ -446,6 +502,7 @@ class TestItHappensAgain:
         factory.postmortem("As it began", **told).incidents.add(incident)
         factory.postmortem("The same morning", **told)
         later = factory.postmortem("The next day", **{**told, "occurred_on": date(2026, 1, 11)})
+        factory.postmortem("Something else", occurred_on=date(2026, 1, 11))
 
         assert recurring.recurrences(self.done(incident), user=bob) == [later]
 
@@ -521,3 +578,33 @@ def test_a_team_sees_what_its_people_own(alice: User, team: Team, charlie: User)
 
     assert list(ActionItem.objects.of_teams(team)) == [mine]
     assert other not in ActionItem.objects.of_teams(team)
+
+
+class TestListsThatAreKept:
+    def keep(self, by: User, *, is_shared: bool, name: str = "Late ones") -> SavedFilter:
+        return saved_filters.keep(name=name, query="due=late", is_shared=is_shared, by=by, at=NOON)
+
+    def test_what_everybody_finds_is_written_down_and_ones_own_is_not(self, alice: User) -> None:
+        own, shared = self.keep(alice, is_shared=False, name="Mine"), self.keep(alice, is_shared=True)
+
+        for row in (own, shared):
+            saved_filters.remove(row, by=alice, at=NOON)
+
+        events = AuditEvent.objects.order_by("pk").values_list("action", "object_name")
+        assert list(events) == [("filter.share", "Late ones"), ("filter.remove", "Late ones")]
+
+    def test_a_reader_keeps_lists_but_for_nobody_else(self) -> None:
+        reader = factory.user("reader", roles=("reader",))
+
+        assert self.keep(reader, is_shared=False).owner == reader
+        with pytest.raises(NotAllowed):
+            self.keep(reader, is_shared=True, name="Another")
+
+    def test_of_two_at_once_the_first_is_kept(self, alice: User, bob: User) -> None:
+        first = self.keep(alice, is_shared=False)
+
+        with pytest.raises(saved_filters.NameTaken):
+            self.keep(alice, is_shared=True)
+        self.keep(bob, is_shared=False)
+
+        assert list(SavedFilter.objects.filter(owner=alice).values_list("pk", "is_shared")) == [(first.pk, False)]
