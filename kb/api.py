@@ -1,11 +1,12 @@
 """What every address under /api/ shares: each refusal is a problem in the shape of RFC 9457."""
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from http import HTTPStatus
 from typing import Any
 
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponsePermanentRedirect, JsonResponse
 from django.views import defaults
 from rest_framework import exceptions, status
 from rest_framework.response import Response
@@ -81,6 +82,13 @@ def is_for_programs(request: HttpRequest) -> bool:
 
 def _refusal(status_code: int, detail: str, code: str) -> HttpResponse:
     return JsonResponse(problem(status_code, detail, code=code), status=status_code, content_type=PROBLEM)
+
+
+def moved(address: str) -> HttpResponse:
+    """308: the same request, method and body, there. Who does not follow reads where."""
+    answer = HttpResponsePermanentRedirect(address, preserve_request=True, content_type=PROBLEM)
+    answer.content = json.dumps(problem(308, f"This address ends with a slash: {address}", code="moved")).encode()
+    return answer
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:

@@ -103,7 +103,7 @@ MIDDLEWARE = [
     "kb.origin_middleware.OriginMiddleware",
     "kb.middleware.ContentSecurityPolicyMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
-    "django.middleware.common.CommonMiddleware",
+    "kb.slash_middleware.SlashMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.auth.middleware.LoginRequiredMiddleware",
@@ -400,13 +400,15 @@ REST_FRAMEWORK = {
     "DEFAULT_PARSER_CLASSES": ["kb.api_parser.JSONParser"],
     "EXCEPTION_HANDLER": "kb.api.exception_handler",
     "DEFAULT_SCHEMA_CLASS": "kb.api_schema.Described",
+    "DEFAULT_METADATA_CLASS": "kb.api_options.Options",
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "Postmortem knowledge base",
     "DESCRIPTION": "What broke, what fixed it, what was promised. The same rules as on the pages.",
     "VERSION": "1",
     "OAS_VERSION": "3.1.1",
-    "POSTPROCESSING_HOOKS": ["kb.api_schema.add_shared"],  # without its own: choices stay where they are taken
+    # Without its own: choices stay where they are taken.
+    "POSTPROCESSING_HOOKS": ["postmortems.api.describing_intake.add_intake", "kb.api_schema.add_shared"],
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
 }
 

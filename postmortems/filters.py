@@ -44,6 +44,29 @@ def one_of(label: str, rows: Any, **kwargs: Any) -> Any:
     )
 
 
+class TickInput(forms.CheckboxInput):
+    """A tick on the page; a word in an address. A word that is neither yes nor no is left to the field to refuse."""
+
+    WORDS = {"on": True, "true": True, "1": True, "off": False, "false": False, "0": False, "": False}
+
+    def value_from_datadict(self, data: Any, files: Any, name: str) -> Any:
+        typed = data.get(name, False)
+        return self.WORDS.get(typed.casefold(), typed) if isinstance(typed, str) else typed
+
+
+class TickField(forms.NullBooleanField):
+    widget = TickInput
+
+    def to_python(self, value: Any) -> Any:
+        if isinstance(value, str):
+            raise forms.ValidationError("Say true or false.")
+        return super().to_python(value)
+
+
+class TickFilter(django_filters.BooleanFilter):
+    field_class = TickField
+
+
 class IncidentFilter(django_filters.FilterSet):
     """By state, severity, service and kind."""
 
@@ -103,7 +126,7 @@ class ActionItemFilter(django_filters.FilterSet):
     priority = choice("Priority", ActionItem.Priority.choices)
     age = choice("Promised", [(str(days), f"Over {days} days ago") for days in AGES], method="by_age")
     owner = choice("Owner", [("nobody", "Nobody yet"), ("name", "A name without account")], method="by_owner")
-    mine = django_filters.BooleanFilter(label="Only mine", method="by_reader", widget=forms.CheckboxInput)
+    mine = TickFilter(label="Only mine", method="by_reader", widget=TickInput)
 
     def by_state(self, rows: Any, name: str, value: str) -> Any:
         return rows.unfinished() if value == "unfinished" else rows.filter(state=value)

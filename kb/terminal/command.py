@@ -2,8 +2,9 @@
 
 import importlib
 import json
+import os
 import sys
-from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
+from argparse import ArgumentParser, ArgumentTypeError, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -30,6 +31,10 @@ reached or does not know you.
 """
 
 
+class Unwritten(Exception):
+    """There is an answer, and no way to give it."""
+
+
 class Place(Protocol):
     """Where the knowledge base is. Each answers with the JSON of the API; raises `BadRequest` and `Trouble`."""
 
@@ -43,7 +48,18 @@ class Place(Protocol):
 
 
 def main() -> None:
-    sys.exit(run(sys.argv[1:]))
+    ended = run(sys.argv[1:])
+    _let_go()
+    sys.exit(ended)
+
+
+def _let_go() -> None:
+    """What could not be written Python would try again when it ends, with a complaint and an exit code of its own."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -61,6 +77,8 @@ def run(arguments: Sequence[str]) -> int:
         return _complain(trouble, TROUBLE)
     except BrokenPipeError:  # `kb search x | head`
         return FOUND
+    except Unwritten as trouble:
+        return _complain(trouble, TROUBLE)
     except KeyboardInterrupt:
         return 130
 
@@ -126,10 +144,9 @@ def _parser() -> ArgumentParser:
 
 
 def _count(text: str) -> int:
-    number = int(text)
-    if not 1 <= number <= 20:
-        raise ValueError
-    return number
+    if not text.isdecimal() or not 1 <= int(text) <= 20:
+        raise ArgumentTypeError("a number from 1 to 20, please")
+    return int(text)
 
 
 # --- what is done ---
@@ -143,6 +160,8 @@ def _search(place: Place, typed: Namespace) -> int:
 
 def _suggest(place: Place, typed: Namespace) -> int:
     report = {"title": typed.title[:MAX_TITLE], "symptoms": _text(typed), "services": typed.service}
+    if not f"{report['title']}{report['symptoms']}".strip():
+        raise BadRequest("there is nothing to look for: what came in is empty")
     answer = place.suggest(report, typed.limit)
     _tell(answer, typed, printing.suggestions)
     if answer.get("degraded"):
@@ -167,8 +186,16 @@ def _import(place: Place, typed: Namespace) -> int:
 
 
 def _tell(answer: Mapping[str, Any], typed: Namespace, in_words: Callable[[Mapping[str, Any]], str]) -> None:
-    sys.stdout.write(json.dumps(answer, ensure_ascii=True) + "\n" if typed.json else in_words(answer))
-    sys.stdout.flush()
+    if sys.stdout is None:
+        raise Unwritten("There is nowhere to write the answer to: standard output is closed.")
+    text = json.dumps(answer, ensure_ascii=True) + "\n" if typed.json else in_words(answer)
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise Unwritten(f"The answer cannot be written: {error.strerror}.") from error
 
 
 def _text(typed: Namespace) -> str:

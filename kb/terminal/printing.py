@@ -2,7 +2,9 @@
 
 import os
 import re
+import shutil
 import sys
+import textwrap
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -21,6 +23,22 @@ def plain(text: str) -> str:
 def coloured(text: str, colour: str) -> str:
     wants = sys.stdout.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
     return f"\x1b[{colour}m{text}\x1b[0m" if wants else text
+
+
+def wrapped(line: str) -> str:
+    """On a terminal no word is cut at the edge, and what goes on stands below its beginning. Else a line is a line."""
+    if not sys.stdout.isatty():
+        return line
+    width = max(shutil.get_terminal_size().columns, 2 * len(INDENT))
+    begin = line[: len(INDENT)]
+    return textwrap.fill(
+        line[len(INDENT) :],
+        width,
+        initial_indent=begin,
+        subsequent_indent=INDENT,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def results(answer: Answer) -> str:
@@ -65,20 +83,23 @@ def _head(row: Answer) -> str:
     facts = ", ".join(
         str(fact) for fact in (row.get("occurred_on"), row.get("severity"), row.get("confidence")) if fact
     )
-    return f"{coloured(row['ref'].ljust(9), BOLD)} {plain(row['title'])}{f' ({plain(facts)})' if facts else ''}"
+    ref = row["ref"].ljust(9)
+    head = wrapped(f"{ref} {plain(row['title'])}{f' ({plain(facts)})' if facts else ''}")
+    return head.replace(ref, coloured(ref, BOLD), 1)
 
 
 def _reasons(row: Answer) -> Iterator[str]:
     if terms := [plain(reason["term"]) for reason in row.get("why", ())]:
-        yield f"{INDENT}why: {', '.join(terms)}"
+        yield wrapped(f"{INDENT}why: {', '.join(terms)}")
 
 
 def _below(row: Answer) -> Iterator[str]:
     if row.get("what_fixed_it"):
-        yield f"{INDENT}{coloured('what fixed it:', GREEN)} {plain(_TAG.sub('', row['what_fixed_it']))}"
+        fixed = wrapped(f"{INDENT}what fixed it: {plain(_TAG.sub('', row['what_fixed_it']))}")
+        yield fixed.replace("what fixed it:", coloured("what fixed it:", GREEN), 1)
     for fix in row.get("fixes", ()):
         record = f"worked {fix['worked']} of {fix['tried']}" if fix["tried"] else "not tried yet"
-        yield f"{INDENT}{fix['ref']} {plain(fix['title'])}: {record}"
+        yield wrapped(f"{INDENT}{fix['ref']} {plain(fix['title'])}: {record}")
     yield f"{INDENT}{coloured(plain(row['url']), DIM)}"
 
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any, BinaryIO
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, urlencode, urljoin, urlsplit
 
 from kb.archives import Entry, zipped
 from kb.terminal.answers import BadRequest, Trouble
@@ -31,22 +31,33 @@ class _NoRedirects(urllib.request.HTTPRedirectHandler):
 
 class Server:
     def __init__(self, address: str, token: str) -> None:
-        parts = urlsplit(address)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        if not _is_address(address):
             raise BadRequest(f"{address!r} is no address of a server. For example https://kb.example.org")
-        if parts.scheme == "http" and parts.hostname not in LOOPBACK:
+        parts = urlsplit(address)
+        is_here = parts.hostname in LOOPBACK
+        if parts.scheme == "http" and not is_here:
             raise BadRequest(f"{address} is not encrypted, and everybody on the way could read the token: use https.")
+        if not (token.isascii() and token.isprintable() and " " not in token):
+            raise BadRequest("The token has characters that no token has: copy it again, in one piece.")
         self.address, self.token = address, token
-        self._open = urllib.request.build_opener(_NoRedirects).open  # certificates are verified: Python's default
+        # This machine is asked without a proxy: what goes there is not encrypted, and the token is in it.
+        proxies = {} if is_here else urllib.request.getproxies()
+        by_proxy = not is_here and not urllib.request.proxy_bypass(parts.hostname or "")
+        self.proxy = urlsplit(proxies.get(parts.scheme, "")).netloc.rpartition("@")[2] if by_proxy else ""
+        # Certificates are verified: Python's default.
+        self._open = urllib.request.build_opener(urllib.request.ProxyHandler(proxies), _NoRedirects).open
 
     def search(self, query: str, limit: int) -> dict[str, Any]:
-        return self._ask(f"/api/v1/search/?{urlencode({'q': query, 'per_page': limit})}")
+        return self._like(
+            self._ask(f"/api/v1/search/?{urlencode({'q': query, 'per_page': limit})}"), "results", "total"
+        )
 
     def suggest(self, report: Mapping[str, Any], limit: int) -> dict[str, Any]:
-        return self._ask("/api/v1/suggestions/", {**report, "limit": limit})
+        return self._like(self._ask("/api/v1/suggestions/", {**report, "limit": limit}), "results", "total_candidates")
 
     def declare(self, report: Mapping[str, Any]) -> dict[str, Any]:
-        return self._ask("/api/v1/incidents/", report)
+        answer = self._like(self._ask("/api/v1/incidents/", report), "ref", "title")
+        return {**answer, "url": urljoin(f"{self.address}/", str(answer.get("url") or ""))}
 
     def bring_in(self, paths: Sequence[Path], options: Mapping[str, Any]) -> dict[str, Any]:
         """A file as it is, a folder as a zip; what each brought together in one answer."""
@@ -67,7 +78,8 @@ class Server:
                 raise BadRequest(f"{path} has more than {MAX_SENT // 1_000_000} MB: import it on the server's machine.")
             name = f"{path.resolve().name}.zip" if path.is_dir() else path.name
             more = {"Content-Type": "application/octet-stream", "Content-Length": str(size)}
-            return self._open_and_read(f"/api/v1/imports/{quote(name, safe='')}?{query}", file, more, "PUT", LONG)
+            answer = self._open_and_read(f"/api/v1/imports/{quote(name, safe='')}?{query}", file, more, "PUT", LONG)
+            return self._like(answer, "postmortems", "skipped")
 
     def _ask(self, path: str, sent: Mapping[str, Any] | None = None) -> dict[str, Any]:
         if sent is None:
@@ -107,7 +119,7 @@ class Server:
         if 300 <= error.code < 400:
             where = urlsplit(error.headers.get("Location", "")).netloc
             raise Trouble(f"{self.address} sends us on{f' to {where}' if where else ''}: use the address it is at.")
-        if error.code == 404:
+        if error.code == 404 or (error.code in (405, 501) and not said):
             raise Trouble(f"There is no such knowledge base at {self.address}, or it is older than this command.")
         if 400 <= error.code < 500:
             raise BadRequest(said or f"{self.address} refused it ({error.code}).")
@@ -118,16 +130,36 @@ class Server:
             answer = json.loads(content)
         except ValueError as error:
             raise Trouble(f"{self.address} is no knowledge base: its answer is no JSON.") from error
-        if not isinstance(answer, dict):
+        return self._like(answer)
+
+    def _like(self, answer: Any, *names: str) -> dict[str, Any]:
+        """Other servers answer with JSON, too."""
+        if not isinstance(answer, dict) or not set(names) <= set(answer):
             raise Trouble(f"{self.address} is no knowledge base: its answer is of another kind.")
         return answer
 
     def _why(self, reason: object) -> str:
         if isinstance(reason, ssl.SSLCertVerificationError):
             return f"The certificate of {self.address} is not good: {reason.verify_message}"
+        way = f" through the proxy {self.proxy}" if self.proxy else ""
+        if isinstance(reason, ssl.SSLError) and "WRONG_VERSION" in str(reason):
+            return f"{self.address} does not speak TLS{way}. Is its address http://?"
         if isinstance(reason, TimeoutError):
-            return f"{self.address} has not answered in time."
-        return f"{self.address} cannot be reached: {reason}"
+            return f"{self.address} has not answered in time{way}."
+        said = reason.strerror if isinstance(reason, OSError) and reason.strerror else reason
+        return f"{self.address} cannot be reached{way}: {said}"
+
+
+def _is_address(address: str) -> bool:
+    """Scheme, host, perhaps a port and a path: nothing else of an address is for a server."""
+    if not address.isascii() or not address.isprintable() or " " in address:
+        return False
+    try:
+        parts = urlsplit(address)
+        known = parts.scheme in ("http", "https") and parts.hostname and (parts.port is None or parts.port > 0)
+    except ValueError:  # half an IPv6 address, a port that is none
+        return False
+    return bool(known) and not (parts.username or parts.password or parts.query or parts.fragment)
 
 
 @contextmanager
@@ -153,16 +185,18 @@ def _entries(folder: Path) -> Iterator[Entry]:
 
 
 def _reason(content: bytes) -> str:
-    """What the API says is wrong: `detail`, or each field with what is wrong with it."""
+    """What the API says is wrong: each field with what is wrong with it, or `detail`."""
     try:
         said = json.loads(content)
     except ValueError:
         return ""
     if not isinstance(said, dict):
         return ""
-    errors = said.get("errors") if isinstance(said.get("errors"), dict) else {}
-    fields = errors or {name: value for name, value in said.items() if isinstance(value, list)}
-    listed = [
-        f"{name}: {' '.join(map(str, value if isinstance(value, list) else [value]))}" for name, value in fields.items()
-    ]
+    errors = said.get("errors")
+    listed = [_told(each) for each in errors if isinstance(each, dict)] if isinstance(errors, list) else []
     return "; ".join(listed) or str(said.get("detail") or "")
+
+
+def _told(error: Mapping[str, Any]) -> str:
+    field, detail = str(error.get("field") or ""), str(error.get("detail") or "")
+    return f"{field}: {detail}" if field else detail

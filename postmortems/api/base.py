@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,11 +12,13 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
+from django.utils.http import parse_etags
 from django_filters.rest_framework import DjangoFilterBackend
 from drf_spectacular.utils import extend_schema
 from rest_framework.decorators import action
-from rest_framework.exceptions import APIException
+from rest_framework.exceptions import APIException, ValidationError
 from rest_framework.generics import GenericAPIView
+from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer, CharField, Serializer
@@ -27,10 +29,12 @@ from rest_framework.viewsets import ViewSetMixin
 from kb.api_parser import refuse_text
 from kb.api_schema import taking
 from postmortems.api.once import once
-from postmortems.api.pages import Pages
+from postmortems.api.pages import Pages, PageSerializer
 from postmortems.workflows import watching
 
 Fields = dict[str, Any]
+NO_FIELD = "There is no such field here."
+NO_FILTER = "There is no such filter here."
 
 
 class Outdated(APIException):
@@ -45,9 +49,26 @@ def etag_of(data: Any) -> str:
     return f'"{hashlib.sha256(said.encode()).hexdigest()[:32]}"'
 
 
-def names(header: str, etag: str) -> bool:
-    """Whether `If-Match` or `If-None-Match` is about this version."""
-    return any(each.strip().removeprefix("W/") in {"*", etag} for each in header.split(","))
+def is_known(header: str, etag: str) -> bool:
+    """Whether `If-None-Match` names this version, which a proxy on the way may have made weak."""
+    return any(each.removeprefix("W/") in {"*", etag} for each in parse_etags(header))
+
+
+def insist_on(header: str, etag: str) -> None:
+    """Refuses unless `If-Match` names this version. A weak one never does (RFC 9110, 13.1.1)."""
+    named = parse_etags(header)
+    if not named:
+        raise ValidationError({"If-Match": "Send the ETag as you read it, with its quotation marks; or `*`."})
+    if f"W/{etag}" in named:
+        raise Outdated("A weak version (W/) is none to insist on. What compresses answers on the way makes them so.")
+    if "*" not in named and etag not in named:
+        raise Outdated
+
+
+def refuse_unknown(given: Iterable[str], known: Collection[str], *, says: str) -> None:
+    """A word that is written wrong is told, not passed over."""
+    if unknown := sorted(str(name) for name in given if name not in known):
+        raise ValidationError({name[:100]: says for name in unknown[:20]})
 
 
 class View(APIView):
@@ -65,10 +86,11 @@ class Answering(ViewSetMixin, View, GenericAPIView[Any]):
     pagination_class = Pages
 
     def sent(self, takes: type[Serializer[Any]], *, partial: bool = False, **context: Any) -> Fields:
-        """What was posted, validated."""
+        """What was posted, validated; a field that is not taken is refused by its name."""
         known = {**self.get_serializer_context(), **context}
         serializer = takes(data=self.request.data, partial=partial, context=known)
         serializer.is_valid(raise_exception=True)
+        refuse_unknown(self.request.data, serializer.fields, says=NO_FIELD)
         fields: Fields = serializer.validated_data
         return fields
 
@@ -79,12 +101,16 @@ class Answering(ViewSetMixin, View, GenericAPIView[Any]):
     def versioned(self, data: Any, *, status: int = 200, **headers: str) -> Response:
         etag = etag_of(data)
         known = self.request.headers.get("If-None-Match")
-        if known and self.request.method == "GET" and names(known, etag):
+        if known and self.request.method in SAFE_METHODS and is_known(known, etag):
             return Response(status=304, headers={"ETag": etag})
         return Response(data, status=status, headers={"ETag": etag, **headers})
 
-    def listed(self, rows: Any, serializer: type[BaseSerializer[Any]]) -> Response:
-        """One page of these rows, which have a total order."""
+    def listed(self, rows: Any, serializer: type[BaseSerializer[Any]], *, filters: Collection[str] = ()) -> Response:
+        """One page of these rows, which have a total order. Their filters are given once each."""
+        asked = self.request.query_params
+        refuse_unknown(asked, {*filters, *PageSerializer().fields}, says=NO_FILTER)
+        if twice := [name for name, values in asked.lists() if len(values) > 1]:
+            raise ValidationError({twice[0]: "This is taken once."})
         page = self.paginate_queryset(rows)
         return self.get_paginated_response(serializer(page, many=True, context=self.get_serializer_context()).data)
 
@@ -102,6 +128,10 @@ class ReasonInput(Serializer[Any]):
     """Why, for whoever asks later."""
 
     reason = CharField(max_length=10_000, allow_blank=True, required=False, default="")
+
+
+class NothingInput(Serializer[Any]):
+    """A step that takes nothing; what is said beside it would be lost."""
 
 
 class Resource(Answering):
@@ -156,8 +186,7 @@ class Resource(Answering):
             yield row
 
     def insist_on(self, version: str, row: Any) -> None:
-        if not names(version, etag_of(self.data_of(row))):
-            raise Outdated
+        insist_on(version, etag_of(self.data_of(row)))
 
     def shown(self, row: Any, *, status: int = 200, **headers: str) -> Response:
         """As it is now; nothing, where a step took it out of sight."""
@@ -165,14 +194,15 @@ class Resource(Answering):
         return self.versioned(self.data_of(now), status=status, **headers) if now else Response(status=204)
 
     def list(self, request: Request, **kwargs: Any) -> Response:
-        return self.listed(self.filter_queryset(self.rows()), self.brief)
+        filters = self.filterset_class.base_filters if self.filterset_class else ()
+        return self.listed(self.filter_queryset(self.rows()), self.brief, filters=filters)
 
     def retrieve(self, request: Request, **kwargs: Any) -> Response:
         return self.versioned(self.data_of(self.row()))
 
     def step(self, step: Step) -> Response:
         with self.meant() as row:
-            fields = self.sent(step.takes, row=row) if step.takes else {}
+            fields = self.sent(step.takes or NothingInput, row=row)
             step.take(row, **fields, **self.now())
         return self.shown(row)
 

@@ -1,8 +1,13 @@
 """What the doors for programs share that are no REST: the size of a body, refusals as problem details (RFC 9457)."""
 
+from collections.abc import Callable
+from functools import wraps
 from http import HTTPStatus
+from typing import Any
 
-from django.http import HttpRequest, JsonResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
+
+from kb import api
 
 
 class TooBig(Exception):
@@ -21,11 +26,26 @@ def body_of(request: HttpRequest, *, limit: int) -> bytes:
 
 
 def problem(status: int, detail: str) -> JsonResponse:
-    said = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
-    return JsonResponse(said, status=status, content_type="application/problem+json")
+    """`code` is the name of the status: `payload_too_large`."""
+    code = HTTPStatus(status).name.lower()
+    return JsonResponse(api.problem(status, detail, code=code), status=status, content_type=api.PROBLEM)
 
 
 def refused(detail: str) -> JsonResponse:
     answer = problem(401, detail)
     answer.headers["WWW-Authenticate"] = 'Bearer realm="Postmortem KB"'
     return answer
+
+
+def posted(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """Takes POST alone, and says so to programs."""
+
+    @wraps(view)
+    def answered(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if request.method == "POST":
+            return view(request, *args, **kwargs)
+        answer = problem(405, "Only POST is answered here.")
+        answer.headers["Allow"] = "POST"
+        return answer
+
+    return answered

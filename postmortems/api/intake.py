@@ -9,10 +9,9 @@ from django.db import transaction
 from django.http import Http404, HttpRequest, JsonResponse
 from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
-from django.views.decorators.http import require_POST
 
 from postmortems import intake
-from postmortems.api.doors import TooBig, body_of, problem, refused
+from postmortems.api.doors import TooBig, body_of, posted, problem, refused
 from postmortems.models import Incident
 from postmortems.suggestions import Suggestions
 from postmortems.workflows import credentials, receiving
@@ -22,7 +21,7 @@ from postmortems.workflows.receiving import Received
 
 @csrf_exempt
 @login_not_required
-@require_POST
+@posted
 @transaction.non_atomic_requests
 def intake_receive(request: HttpRequest, source: str) -> JsonResponse:
     """A delivery of alerts: 200 with what became of each; 400, 401, 404 or 413 with the reason, and nothing written."""

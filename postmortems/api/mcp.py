@@ -12,10 +12,9 @@ from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
-from django.views.decorators.http import require_POST
 
 from postmortems import roles
-from postmortems.api.doors import TooBig, body_of, problem, refused
+from postmortems.api.doors import TooBig, body_of, posted, problem, refused
 from postmortems.api.mcp_arguments import WrongArguments, checked
 from postmortems.api.mcp_tools import TOOLS, NotThere, Tool
 from postmortems.models import Scope, User
@@ -41,7 +40,7 @@ class Refused(Exception):
 
 @csrf_exempt
 @login_not_required
-@require_POST
+@posted
 def mcp(request: HttpRequest) -> HttpResponse:
     """One message: 200 with the answer to a request, 202 for a notification; 401 without a token that may read."""
     if not _is_ours(request.headers.get("Origin", "")):

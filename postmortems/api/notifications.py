@@ -12,7 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from postmortems.api import fields
-from postmortems.api.base import Answering, Numbered, Step, View
+from postmortems.api.base import NO_FIELD, Answering, Numbered, Step, View, refuse_unknown
 from postmortems.filters import NotificationFilter
 from postmortems.forms import TimeZoneForm
 from postmortems.models import Notification, ReminderChoice, Rhythm, User, Watch, Weekday
@@ -111,6 +111,7 @@ class SettingsView(View):
         known = _settings_of(reader)
         said = SettingsSerializer(data=request.data, partial=True)
         said.is_valid(raise_exception=True)
+        refuse_unknown(request.data, said.fields, says=NO_FIELD)
         changed = {name: value for name, value in said.validated_data.items() if value != known[name]}
         if "time_zone" in changed:
             accounts.choose_time_zone(reader, name=changed["time_zone"])

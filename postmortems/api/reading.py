@@ -94,7 +94,8 @@ def _operation(described: Mapping[str, Any], path: str, method: str, operation: 
     said, _, _ = operation["description"].rpartition("\n\n")
     summary, _, more = (said or operation["description"]).partition("\n\n")
     answers = [_answer(described, status, answer) for status, answer in operation["responses"].items()]
-    body = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema", {})
+    contents = operation.get("requestBody", {}).get("content", {})
+    body: Mapping[str, Any] = next((content["schema"] for content in contents.values()), {})
     return Operation(
         method=method.upper(),
         path=path,

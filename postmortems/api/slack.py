@@ -10,10 +10,9 @@ from django.http import HttpRequest, JsonResponse
 from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
-from django.views.decorators.http import require_POST
 
 from kb.errors import DomainError
-from postmortems.api.doors import TooBig, body_of, problem
+from postmortems.api.doors import TooBig, body_of, posted, problem
 from postmortems.api.slack_blocks import answered, ephemeral
 from postmortems.intake.reading import cleaned
 from postmortems.models import SigningKey, SlackAccount
@@ -28,7 +27,7 @@ UNSIGNED = "The request is not signed with a key that is known here, or it is to
 
 @csrf_exempt
 @login_not_required
-@require_POST
+@posted
 def slack_command(request: HttpRequest) -> JsonResponse:
     """`/kb TEXT`: 200 with what Slack shows; 401 without a good signature, and nothing written."""
     try:

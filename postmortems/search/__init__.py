@@ -5,7 +5,7 @@ from kb.search.upkeep import rebuild_in_background
 from postmortems.search.answering import answered_for_everybody
 from postmortems.search.changes import CAUSES, changed, gone
 from postmortems.search.documents import SCHEMA, SOURCE, Item
-from postmortems.search.facets import FACETS, Facet, FacetValue
+from postmortems.search.facets import FACETS, Facet, FacetValue, unknown_values
 from postmortems.search.finding import Result, Results, find
 from postmortems.search.likeness import CHANNEL_NAMES, Match, Matches, Near, confidence_of, nearest_terms, similar
 from postmortems.search.readers import THE_MACHINE, access_of, hidden_changes, reader_of
@@ -40,5 +40,6 @@ __all__ = [
     "reader_of",
     "rebuild_in_background",
     "similar",
+    "unknown_values",
     "version",
 ]

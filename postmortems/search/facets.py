@@ -1,6 +1,6 @@
 """The counts beside the results, in the reader's words."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ FACETS = {
     "status": "Status",
 }
 SHOWN = 12
+NAMING: Mapping[str, Sequence[Any]] = {"service": (Incident, Postmortem, Fix), "tag": (Postmortem,)}
 KIND_LABELS = {"postmortem": "Postmortem", "incident": "Incident", "fix": "Fix"}
 
 
@@ -51,6 +52,32 @@ def facets_of(counts: Mapping[str, Mapping[str, int]], chosen: Mapping[str, Sequ
         for field, label in FACETS.items()
         if shown[field]
     )
+
+
+def unknown_values(chosen: Mapping[str, Sequence[str]], *, user: Any) -> dict[str, str]:
+    """The first value of each facet that there is not. A service that only hidden documents name is none."""
+    statuses = {*Postmortem.Status.values, *Incident.Status.values, *Fix.State.values}
+    fixed: dict[str, Collection[str]] = {"kind": KIND_LABELS, "severity": Severity.values, "status": statuses}
+    found = {}
+    for field, values in chosen.items():
+        given = [value for value in values if value]
+        known = fixed.get(field) or _known(field, given, user)
+        if wrong := [value for value in given if value not in known]:
+            found[field] = wrong[0]
+    return found
+
+
+def _known(field: str, values: Sequence[str], user: Any) -> set[str]:
+    if field == "year":
+        return {value for value in values if value.isascii() and value.isdecimal()}
+    rows: Any = Service.objects.listed() if field == "service" else Tag.objects.listed()
+    known = set(rows.filter(slug__in=values).values_list("slug", flat=True)) if values else set()
+    for model in NAMING[field]:
+        if rest := set(values) - known:
+            named = f"{field}s__slug"
+            found = model.objects.visible_to(user).filter(**{f"{named}__in": rest}).values_list(named, flat=True)
+            known |= set(found) & rest
+    return known
 
 
 def _shown(field: str, counts: Mapping[str, int], chosen: Sequence[str]) -> list[tuple[str, int]]:

@@ -140,12 +140,16 @@ def test_an_incident_is_declared(server: FakeServer, capsys: Any, tmp_path: Path
         (401, {"detail": "no"}, 3, "not good there"),
         (403, {"detail": "This token lacks the scope `write`."}, 3, "lacks the scope"),
         (404, b"", 3, "no such knowledge base"),
-        (400, {"services": ["There is no service x."]}, 2, "services: There is no service x."),
+        (400, {"errors": [{"field": "services.0", "detail": "No x."}], "detail": "?"}, 2, "kb: services.0: No x.\n"),
+        (400, {"errors": [{"field": "", "detail": "Say more."}], "detail": "?"}, 2, "kb: Say more.\n"),
+        (501, b"<html>", 3, "no such knowledge base"),
+        (405, {"detail": "Only POST."}, 2, "Only POST."),
         (409, {"detail": "It is closed."}, 2, "It is closed."),
         (500, b"<html>", 3, "is unwell (500)"),
         (503, {**NOTHING, "degraded": "The index is being built."}, 3, "The index is being built."),
         (200, b"<html>", 3, "its answer is no JSON"),
         (200, [], 3, "of another kind"),
+        (200, {"status": "ok"}, 3, "of another kind"),
     ],
 )
 def test_what_the_server_refuses_is_told(
@@ -174,7 +178,10 @@ def test_a_server_that_is_away_is_named(server: FakeServer, capsys: Any) -> None
 
 @pytest.mark.parametrize(
     ("address", "said"),
-    [("http://kb.example.org", "not encrypted"), ("kb.example.org", "no address"), ("ftp://x", "no")],
+    [
+        *(("http://kb.example.org", "not encrypted"), ("kb.example.org", "no address"), ("ftp://x", "no")),
+        *((f"https://{rest}", "no address") for rest in ("[::1", "x?a=b", "x#a", "me:pw@x", "x y", "x/é", "x:port")),
+    ],
 )
 def test_a_token_is_not_sent_where_it_can_be_read(server: FakeServer, capsys: Any, address: str, said: str) -> None:
     assert run(["search", "pool", "--server", address]) == 2
@@ -255,3 +262,97 @@ def test_colours_are_for_terminals_that_want_them(
     pipe, terminal, without = said
     assert "\x1b[" not in pipe + without
     assert "\x1b[32mwhat fixed it:" in terminal
+
+
+@pytest.mark.parametrize("token", ["kb_ a", "kb_a\nb", "kb_é"])
+def test_a_token_that_is_none_is_not_sent(
+    server: FakeServer, capsys: Any, monkeypatch: pytest.MonkeyPatch, token: str
+) -> None:
+    monkeypatch.setenv("KB_TOKEN", token)
+
+    assert run(["search", "pool"]) == 2
+    assert "copy it again" in capsys.readouterr().err and server.asked == []
+
+
+def test_this_machine_is_asked_without_a_proxy_and_others_name_theirs(
+    server: FakeServer, capsys: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("http_proxy", "https_proxy"):
+        monkeypatch.setenv(name, "http://me:pw@127.0.0.1:1")
+    monkeypatch.setenv("no_proxy", "")
+    server.says({**NOTHING, "total": 0})
+
+    here, there = run(["search", "pool"]), run(["search", "pool", "--server", "https://kb.example.org"])
+
+    said = capsys.readouterr().err
+    assert (here, there) == (1, 3)
+    assert "cannot be reached through the proxy 127.0.0.1:1: " in said and "pw" not in said
+
+
+def test_a_server_without_tls_is_told_from_one_that_is_away(server: FakeServer, capsys: Any) -> None:
+    assert run(["search", "pool", "--server", server.address.replace("http:", "https:")]) == 3
+    assert "does not speak TLS. Is its address http://?" in capsys.readouterr().err
+
+
+def test_the_new_incident_is_at_an_address_that_can_be_opened(server: FakeServer, capsys: Any) -> None:
+    server.says({"ref": "INC-9", "title": "Down", "url": "/incidents/INC-9/"}, 201)
+
+    run(["incident", "new", "--title", "Down"])
+
+    assert f"{server.address}/incidents/INC-9/\n" in capsys.readouterr().out
+
+
+def test_nothing_to_look_for_is_not_asked(server: FakeServer, capsys: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", Stdin(" \n\0"))
+
+    assert run(["suggest"]) == 2
+    assert "nothing to look for" in capsys.readouterr().err and server.asked == []
+    assert run(["search", "x", "--limit", "99"]) == 2
+    assert "from 1 to 20" in capsys.readouterr().err
+
+
+class Full(io.StringIO):
+    """A disk without room, or a reader who has left."""
+
+    def __init__(self, error: OSError) -> None:
+        super().__init__()
+        self.error = error
+
+    def flush(self) -> None:
+        raise self.error
+
+
+@pytest.mark.parametrize(
+    ("out", "ended", "said"),
+    [
+        (
+            Full(OSError(28, "No space left on device")),
+            3,
+            "kb: The answer cannot be written: No space left on device.\n",
+        ),
+        (Full(BrokenPipeError()), 0, ""),
+        (None, 3, "standard output is closed"),
+    ],
+)
+def test_an_answer_that_cannot_be_written_is_no_traceback(
+    server: FakeServer, capsys: Any, monkeypatch: pytest.MonkeyPatch, out: Any, ended: int, said: str
+) -> None:
+    server.says({**FOUND, "total": 1})
+    monkeypatch.setattr("sys.stdout", out)
+
+    assert run(["search", "pool"]) == ended
+    assert said in capsys.readouterr().err
+
+
+def test_on_a_narrow_terminal_no_word_is_cut(server: FakeServer, capsys: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    long = {**SUGGESTION, "what_fixed_it": "Recycled the pool of checkout, and then waited for a while."}
+    server.says({**FOUND, "results": [long]})
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "40")
+    monkeypatch.setenv("NO_COLOR", "1")
+
+    run(["suggest", "pool"])
+
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[4:6] == ["          what fixed it: Recycled the", "          pool of checkout, and then"]
+    assert [line for line in lines if len(line) > 40 and "http" not in line] == []

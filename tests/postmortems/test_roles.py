@@ -116,9 +116,10 @@ REQUESTS: Mapping[str, Mapping[str, Request]] = {
         "edit": lambda on, by: by.get(on.at(on.incident, "edit")),
         "edit, as a program": lambda on, by: api(by, on.incident, title="Slow"),
         **{
-            f"{step}, as a program": lambda on, by, step=step: api(by, on.incident, step, reason="x")  # type: ignore[misc]
-            for step in ("acknowledge", "mitigate", "resolve", "cancel", "take-command", "join", "times")
+            f"{step}, as a program": lambda on, by, step=step: api(by, on.incident, step)  # type: ignore[misc]
+            for step in ("acknowledge", "mitigate", "resolve", "take-command", "join", "times")
         },
+        "cancel, as a program": lambda on, by: api(by, on.incident, "cancel", reason="x"),
         "update, as a program": lambda on, by: api(by, on.incident, "timeline", text="p95 falls"),
         "outcome, as a program": lambda on, by: api(by, on.incident, "outcomes", fix=on.fix.ref, outcome="worked"),
         "save": lambda on, by: by.post(on.at(on.incident, "edit"), DECLARED),
