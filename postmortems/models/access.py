@@ -37,9 +37,11 @@ class RestrictableQuerySet(models.QuerySet[Row]):
         return self.exclude(self.visible_where(user))
 
     def visible_where(self, user: Any, at: str = "") -> Q:
-        if not getattr(user, "is_authenticated", False) or not user.is_active or user.pk is None:
+        if not getattr(user, "is_authenticated", False) or not user.is_active:
             return Q(pk__in=[])
-        return Q(pk__isnull=False) if user.is_administrator else _seen_where(self.model, user.pk, at)
+        if user.is_administrator:  # or the machine itself, which has no key
+            return Q(pk__isnull=False)
+        return _seen_where(self.model, user.pk, at) if user.pk is not None else Q(pk__in=[])
 
     def open_where(self, at: str = "") -> Q:
         return Q(**{f"{at}visibility": Visibility.OPEN})
