@@ -96,6 +96,7 @@ def _operation(described: Mapping[str, Any], path: str, method: str, operation: 
     answers = [_answer(described, status, answer) for status, answer in operation["responses"].items()]
     contents = operation.get("requestBody", {}).get("content", {})
     body: Mapping[str, Any] = next((content["schema"] for content in contents.values()), {})
+    body = body.get("oneOf", [body])[0]  # several shapes: the first one is shown
     return Operation(
         method=method.upper(),
         path=path,
