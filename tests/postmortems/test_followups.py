@@ -462,6 +462,18 @@ class TestItHappensAgain:
             item.refresh_from_db()
             assert item.state == State.DONE
 
+    def test_promises_against_other_problems_are_kept(self, problem: Problem, again: Postmortem, bob: User) -> None:
+        other = Problem.objects.create(title="Certificates run out")
+        elsewhere = factory.postmortem("Another thing", problem=other, occurred_on=date(2026, 1, 10))
+        incident = factory.incident(started_at=NOON - timedelta(days=50))
+        elsewhere.incidents.add(incident)
+        without = factory.incident("Of no postmortem", started_at=NOON - timedelta(days=50))
+        items = [self.done(home) for home in (elsewhere, incident, without, factory.postmortem("Of no problem"))]
+
+        assert recurring.reopen_recurred(problem, occurrence=again, at=LATER) == []
+
+        assert {ActionItem.objects.get(pk=item.pk).state for item in items} == {State.DONE}
+
     def test_an_older_one_that_is_linked_later_is_no_recurrence(
         self, problem: Problem, earlier: Postmortem, bob: User
     ) -> None:
@@ -576,8 +588,22 @@ def test_a_team_sees_what_its_people_own(alice: User, team: Team, charlie: User)
     home = factory.postmortem()
     mine, other = factory.action_item(postmortem=home, owner=alice), factory.action_item(postmortem=home, owner=charlie)
 
-    assert list(ActionItem.objects.of_teams(team)) == [mine]
-    assert other not in ActionItem.objects.of_teams(team)
+    others = factory.team("Others", charlie)
+    its = factory.action_item(postmortem=factory.postmortem(team=team))
+
+    assert set(ActionItem.objects.of_teams(team)) == {mine, its}
+    assert set(ActionItem.objects.of_teams(others)) == {other}
+    assert set(ActionItem.objects.of_teams(team, others)) == {mine, its, other}
+
+
+def test_what_hangs_on_an_incident_of_another_postmortem_is_not_told_with_this_one(home: Postmortem) -> None:
+    own, foreign = factory.incident(), factory.incident()
+    home.incidents.add(own)
+    factory.postmortem("Another").incidents.add(own, foreign)
+    told = [factory.action_item(postmortem=home, incident=incident) for incident in (None, own)]
+    factory.action_item(postmortem=home, incident=foreign)
+
+    assert list(home.action_items.seen_with_its_postmortem().order_by("pk")) == told
 
 
 class TestListsThatAreKept:
