@@ -81,10 +81,10 @@ def alert(account: User, where: Incident | None = None, **details: Any) -> Alert
     """Firing since noon."""
     known = {"source": "generic", "series": "disk", "title": "Disk full", "started_at": NOON}
     times = {"is_firing": True, "event_at": NOON, "ended_at": None, "at": NOON}
-    row = Alert.objects.begin(**{**known, **times, **details, "account": account})
+    row = Alert.begun(**{**known, **times, **details, "account": account})
     if where:
         row.belong_to(where)
-    return row
+    return Alert.objects.bulk_create([row])[0]
 
 
 def suggestion_run(where: Incident | None, *shown: Postmortem | Incident | Fix, **details: Any) -> SuggestionRun:

@@ -16,7 +16,7 @@ from postmortems.models import Incident
 from postmortems.suggestions import Suggestions
 from postmortems.workflows import credentials, receiving
 from postmortems.workflows.credentials import Sender
-from postmortems.workflows.receiving import Received
+from postmortems.workflows.delivery import Received
 
 
 @csrf_exempt

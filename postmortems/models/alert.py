@@ -1,18 +1,20 @@
 """What monitoring says is wrong: one row for each time an alert fired, and the deliveries that were seen already."""
 
 import hashlib
+from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 from typing import Any, Self
 
 from django.conf import settings
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import F, Max, OuterRef, Q, Subquery
 
 from postmortems.models.incident import Incident
 
 SERIES_LENGTH = 300
 # An alert that fires again so soon is the same trouble: its incident is opened again, and no second one.
 SAME_TROUBLE = timedelta(minutes=30)
+TOGETHER = 100  # rows that are looked up by a pair of columns at once
 KEPT = timedelta(days=30)  # numbers of deliveries; a vendor sends one again within hours
 
 
@@ -26,23 +28,54 @@ class AlertQuerySet(models.QuerySet["Alert"]):
     def of(self, account: Any, source: str) -> Self:
         return self.filter(account=account, source=source)
 
-    def begin(
-        self, *, is_firing: bool, event_at: datetime, ended_at: datetime | None, at: datetime, **known: Any
-    ) -> "Alert":
-        """A new one. `known`: account, source, series, started_at, title, labels, excerpt."""
-        start = known["started_at"]
-        return self.create(
-            state=Alert.State.FIRING if is_firing else Alert.State.RESOLVED,
-            has_fired=is_firing,
-            last_event_at=event_at,
-            ended_at=None if is_firing else max(ended_at or event_at, start),
-            first_seen_at=at,
-            last_seen_at=at,
-            **known,
-        )
+    def at_starts(self, reports: Iterable[tuple[str, datetime]]) -> dict[tuple[str, datetime], "Alert"]:
+        """The rows of these series that fired since these moments."""
+        found: dict[tuple[str, datetime], Alert] = {}
+        asked = sorted(set(reports))
+        for start in range(0, len(asked), TOGETHER):
+            some = asked[start : start + TOGETHER]
+            # More rows than were asked for: a series may have fired at the start of another.
+            rows = self.filter(series__in={series for series, _ in some}, started_at__in={each for _, each in some})
+            found |= {(row.series, row.started_at): row for row in rows}
+        return found
 
-    def with_incident(self) -> Self:
-        return self.filter(incident__isnull=False)
+    def newest_of(self, series: Iterable[str]) -> dict[str, "Alert"]:
+        """Of each of these series, the last time that it fired."""
+        rows = self.filter(series__in=list(series)).order_by().values_list("series").annotate(Max("started_at"))
+        return {row.series: row for row in self.at_starts(rows).values()}
+
+    def same_trouble(self, alerts: Collection["Alert"]) -> dict[int, "Alert"]:
+        """By pk of an alert: the same alert shortly before or after, which has an incident."""
+        rows = Alert.objects.filter(
+            **{name: OuterRef(name) for name in ("account", "source", "series")}, incident__isnull=False, opened=True
+        )
+        earlier = rows.filter(started_at__lt=OuterRef("started_at")).order_by("-started_at")
+        later = rows.filter(started_at__gt=OuterRef("started_at")).order_by("started_at")
+        asked = self.filter(pk__in=[alert.pk for alert in alerts]).annotate(
+            earlier=Subquery(earlier.values("pk")[:1]), later=Subquery(later.values("pk")[:1])
+        )
+        pairs = {pk: (before, after) for pk, before, after in asked.values_list("pk", "earlier", "later")}
+        near = Alert.objects.in_bulk({pk for pair in pairs.values() for pk in pair if pk})
+        found = {alert.pk: alert.same_as(*(near.get(pk) for pk in pairs[alert.pk])) for alert in alerts}
+        return {pk: alert for pk, alert in found.items() if alert}
+
+    def keep(self, alerts: Iterable["Alert"]) -> None:
+        """Write down what these have learned, all of them together: at once what is the same for all."""
+        changed = [alert for alert in alerts if alert.news]
+        same: dict[str, Any] = {}
+        different: list[str] = []
+        for name in sorted({name for alert in changed for name in alert.news}):
+            values = {getattr(alert, name) for alert in changed}
+            if len(values) == 1:
+                same[name] = values.pop()
+            else:
+                different.append(name)
+        if same:
+            self.filter(pk__in=[alert.pk for alert in changed]).update(**same)
+        if different:
+            self.bulk_update(changed, different)
+        for alert in changed:
+            alert.news = frozenset()
 
 
 class Alert(models.Model):
@@ -52,6 +85,7 @@ class Alert(models.Model):
         FIRING = "firing", "Firing"
         RESOLVED = "resolved", "Resolved"
 
+    news: frozenset[str] = frozenset()  # fields that are not written yet
     # Fired again this often, it flaps: its incident is no longer resolved and reopened with it.
     FLAPPING = 3
 
@@ -107,65 +141,76 @@ class Alert(models.Model):
     def ended_long_before(self, moment: datetime) -> bool:
         return self.ended_at is not None and moment - self.ended_at > SAME_TROUBLE
 
-    @property
-    def series_rows(self) -> AlertQuerySet:
-        """Every time that it fired, this one too."""
-        return Alert.objects.of(self.account, self.source).filter(series=self.series)
+    @classmethod
+    def begun(
+        cls, *, is_firing: bool, event_at: datetime, ended_at: datetime | None, at: datetime, **known: Any
+    ) -> "Alert":
+        """A new one, to be written. `known`: account, source, series, started_at, title, labels, excerpt."""
+        start = known["started_at"]
+        return cls(
+            state=cls.State.FIRING if is_firing else cls.State.RESOLVED,
+            has_fired=is_firing,
+            last_event_at=event_at,
+            ended_at=None if is_firing else max(ended_at or event_at, start),
+            first_seen_at=at,
+            last_seen_at=at,
+            **known,
+        )
+
+    # What follows changes the row in memory; `AlertQuerySet.keep` writes it. Deliveries of an account are taken one at
+    # a time (`one_at_a_time`), and nothing else writes its alerts.
 
     def hear(self, *, is_firing: bool, event_at: datetime, ended_at: datetime | None, at: datetime) -> bool:
         """What one more delivery says; True if that changes its state. What is older than what is known does not."""
         is_newer = event_at > self.last_event_at if is_firing else event_at >= self.last_event_at
         # Of a source that gives no start the end may have come first: only now is it known since when.
         start = min(self.started_at, event_at) if is_firing and not self.has_fired else self.started_at
-        known = {"has_fired": self.has_fired or is_firing, "started_at": start, "last_seen_at": at}
         before = self.state
+        self._learn(deliveries=self.deliveries + 1, last_seen_at=at)
+        if is_firing and not self.has_fired:
+            self._learn(has_fired=True, started_at=start)
         if is_newer:
             end = None if is_firing else max(ended_at or event_at, start)
             state = self.State.FIRING if is_firing else self.State.RESOLVED
-            known |= {"state": state, "last_event_at": event_at, "ended_at": end}
-        # The database decides: of two deliveries at once, the later finds what the other left, and hears again.
-        same = Alert.objects.filter(pk=self.pk, last_event_at=self.last_event_at, state=before)
-        if not same.update(deliveries=F("deliveries") + 1, **known):
-            self.refresh_from_db()
-            return self.hear(is_firing=is_firing, event_at=event_at, ended_at=ended_at, at=at)
-        for name, value in known.items():
-            setattr(self, name, value)
+            self._learn(state=state, last_event_at=event_at, ended_at=end)
         return self.state != before
 
     def end_unseen(self, *, at: datetime) -> None:
         """It fired again with a new start, so that it must have ended before: its own end was never delivered."""
-        end = max(at, self.started_at)
-        Alert.objects.filter(pk=self.pk, state=self.State.FIRING).update(state=self.State.RESOLVED, ended_at=end)
-        self.refresh_from_db(fields=["state", "ended_at"])
+        if self.is_firing:
+            self._learn(state=self.State.RESOLVED, ended_at=max(at, self.started_at))
 
-    def neighbour(self) -> "Alert | None":
-        """The same alert shortly before or after, which has an incident: the same trouble."""
-        rows = self.series_rows.with_incident().filter(opened=True)
-        earlier = rows.filter(started_at__lt=self.started_at).order_by("-started_at").first()
+    def same_as(self, earlier: "Alert | None", later: "Alert | None") -> "Alert | None":
+        """Which of these times just before and after it is the same trouble."""
         if earlier and (earlier.ended_at is None or self.started_at - earlier.ended_at <= SAME_TROUBLE):
             return earlier
-        later = rows.filter(started_at__gt=self.started_at).order_by("started_at").first()
         if later and (self.ended_at is None or later.started_at - self.ended_at <= SAME_TROUBLE):
             return later
         return None
 
     def belong_to(self, incident: Incident, **known: Any) -> None:
         """`known`: opened, resolves, flaps."""
-        Alert.objects.filter(pk=self.pk).update(incident=incident, **known)
-        for name, value in {"incident": incident, **known}.items():
-            setattr(self, name, value)
+        self._learn(incident=incident, **known)
 
     def count_flap(self) -> None:
-        Alert.objects.filter(pk=self.pk).update(flaps=F("flaps") + 1)
-        self.refresh_from_db(fields=["flaps"])
+        self._learn(flaps=self.flaps + 1)
+
+    def _learn(self, **known: Any) -> None:
+        for name, value in known.items():
+            setattr(self, name, value)
+        self.news |= known.keys()
 
 
 class AlertReceiptQuerySet(models.QuerySet["AlertReceipt"]):
-    def sign(self, *, account: Any, source: str, event_id: str, at: datetime) -> bool:
-        """Whether this delivery is the first of its number."""
+    def sign(self, numbers: Iterable[str], *, account: Any, source: str, at: datetime) -> set[str]:
+        """Those of these numbers of deliveries that are the first of their kind."""
+        if not (wanted := set(numbers)):
+            return set()
         self.filter(account=account, source=source, at__lt=at - KEPT).delete()
-        _, is_new = self.get_or_create(account=account, source=source, event_id=event_id, defaults={"at": at})
-        return is_new
+        signed = self.filter(account=account, source=source, event_id__in=wanted).values_list("event_id", flat=True)
+        fresh = wanted.difference(signed)
+        self.bulk_create([AlertReceipt(account=account, source=source, event_id=each, at=at) for each in fresh])
+        return fresh
 
 
 class AlertReceipt(models.Model):

@@ -1,5 +1,6 @@
 """What the organisation runs and how it is tagged: teams, services, tags."""
 
+from collections.abc import Collection
 from typing import Any, ClassVar, Self, TypeVar
 
 from django.conf import settings
@@ -24,6 +25,21 @@ class NamedQuerySet(models.QuerySet[Row]):
             return found
         wanted = name.casefold()  # SQLite itself folds the case of ASCII letters only
         return next((row for row in self if wanted in {each.casefold() for each in (row.name, *row.aliases)}), None)
+
+    def all_named(self, names: Collection[str]) -> dict[str, Row]:
+        """Of many names, the rows of those that are a name, slug or alias, as `named` finds them."""
+        if not names:
+            return {}
+        own: dict[str, Row] = {}
+        others: dict[str, Row] = {}
+        for row in self:
+            for each in (row.name, row.slug):
+                own.setdefault(each.casefold(), row)
+            for each in row.aliases:
+                others.setdefault(each.casefold(), row)
+        known = others | own
+        wanted = {name: " ".join(name.split()).casefold() for name in names}
+        return {name: known[folded] for name, folded in wanted.items() if folded in known}
 
     def called(self, name: str) -> Row:
         """The row of that name, slug or alias, made now if there is none. Longer names are cut at 100 characters."""

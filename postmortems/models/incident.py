@@ -1,12 +1,12 @@
 """Something is broken now, or was: the incident, from the first symptom to the all-clear."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Any, Self
 
 from django.conf import settings
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Case, F, Q, Value, When
 from django.urls import reverse
 
 from kb import markdown
@@ -68,8 +68,66 @@ class IncidentQuerySet(RestrictableQuerySet["Incident"]):
         """Of the worst severity, in progress, and nobody leads it."""
         return self.in_progress().filter(severity=Severity.SEV1, commander=None)
 
+    def left_to_alerts(self) -> Self:
+        """One of its alerts may resolve it, none fires any more, and nobody works on it or did."""
+        ended = self.filter(alerts__opened=True, alerts__resolves=True).exclude(alerts__state="firing")
+        nobody = {"acknowledged_at": None, "mitigated_at": None, "commander": None, "participants": None}
+        return ended.filter(**nobody).distinct()
+
     def newest_first(self) -> Self:
         return self.order_by("-started_at", "-pk")
+
+    def locked(self, pks: Iterable[int]) -> dict[int, "Incident"]:
+        """Theirs alone until the end of the transaction, in an order in which no two wait for each other."""
+        wanted = set(pks)
+        rows = self.filter(pk__in=wanted).select_for_update(no_key=True).order_by("pk")
+        return {row.pk: row for row in rows} if wanted else {}
+
+    # --- many at once: all of them or none ---
+
+    def declare_all(self, rows: Sequence[tuple["Incident", Sequence[Service]]]) -> None:
+        """Write down new ones with their first reports and their services."""
+        formatted: dict[str, str] = {}  # the text of many alerts is often the same
+        for row, services in rows:
+            if row.symptoms not in formatted:
+                formatted[row.symptoms] = markdown.render(row.symptoms)
+            row.symptoms_html = formatted[row.symptoms]
+            row.first_report = row.as_reported(services)
+        self.bulk_create([row for row, _ in rows])
+        through = self.model.services.through
+        through.objects.bulk_create(
+            [through(incident=row, service=service) for row, services in rows for service in services]
+        )
+
+    def resolve_all(self, ends: Sequence[tuple["Incident", datetime]]) -> None:
+        if any(at < row.started_at for row, at in ends):
+            raise NotPossible("An incident cannot end before it started.")
+        times = Case(*(When(pk=row.pk, then=Value(at)) for row, at in ends), output_field=models.DateTimeField())
+        self.step_all([row for row, _ in ends], Incident.IN_PROGRESS, Incident.Status.RESOLVED, resolved_at=times)
+        for row, at in ends:
+            row.resolved_at = at
+
+    def reopen_all(self, back: Sequence[tuple["Incident", str]]) -> None:
+        """Each with its reason: it is back, or was never over."""
+        for _, reason in back:
+            self.model._insist(reason, "Say why it is open again: what is seen?")
+        over = (Incident.Status.RESOLVED, Incident.Status.CLOSED, Incident.Status.CANCELLED)
+        nothing: dict[str, Any] = {"resolved_at": None, "closed_at": None, "cancelled_at": None}
+        rows = [row for row, _ in back]
+        self.step_all(rows, over, Incident.Status.INVESTIGATING, close_reason="", cancel_reason="", **nothing)
+
+    def step_all(self, rows: Sequence["Incident"], starts: Collection[Any], status: Any, **values: Any) -> None:
+        # The database decides: of two people who press at once, one gets the refusal.
+        moved = self.filter(pk__in=[row.pk for row in rows], status__in=starts).update(status=status, **values)
+        if moved != len(rows):
+            for row in rows:
+                row.refresh_from_db(fields=["status", *values])
+            stuck = next((row for row in rows if row.status != status), rows[0])
+            is_now = stuck.get_status_display().lower()
+            raise NotPossible(f"{stuck.ref} is {is_now}: this step does not start from there.")
+        for row in rows:
+            for name, value in {"status": status, **values}.items():
+                setattr(row, name, value)
 
 
 class Incident(Indexed, Restrictable):
@@ -189,11 +247,6 @@ class Incident(Indexed, Restrictable):
     def wants_commander(self) -> bool:
         return self.severity == Severity.SEV1 and self.is_in_progress and self.commander_id is None
 
-    def has_been_taken_over(self) -> bool:
-        """Somebody works on it, or did: a program leaves it to them."""
-        stepped_in = self.acknowledged_at or self.mitigated_at or self.commander_id
-        return bool(stepped_in) or self.participants.exists()
-
     @property
     def known_since(self) -> datetime:
         """The clock without a commander begins here."""
@@ -207,13 +260,6 @@ class Incident(Indexed, Restrictable):
             "error_excerpt": self.error_excerpt,
             "services": [service.slug for service in services],
         }
-
-    def declare(self, *, services: Iterable[Service], members: Iterable[Any]) -> None:
-        """Save a new one with its first report."""
-        self.first_report = self.as_reported(services)
-        self.save()
-        self.members.add(*members)
-        self.services.add(*services)
 
     def keep_first_report(self) -> None:
         """Remember what was known when it was declared. Later edits do not reach this copy."""
@@ -236,9 +282,7 @@ class Incident(Indexed, Restrictable):
         self._step({self.Status.OPEN, self.Status.INVESTIGATING}, self.Status.MITIGATED, mitigated_at=at)
 
     def resolve(self, *, at: datetime) -> None:
-        if at < self.started_at:
-            raise NotPossible("An incident cannot end before it started.")
-        self._step(set(self.IN_PROGRESS), self.Status.RESOLVED, resolved_at=at)
+        Incident.objects.resolve_all([(self, at)])
 
     def close(self, *, at: datetime, reason: str = "") -> None:
         """Nothing is left to do. `reason`: why in spite of what was missing."""
@@ -251,16 +295,7 @@ class Incident(Indexed, Restrictable):
 
     def reopen(self, *, reason: str) -> None:
         """It is back, or was never over."""
-        self._insist(reason, "Say why it is open again: what is seen?")
-        self._step(
-            {self.Status.RESOLVED, self.Status.CLOSED, self.Status.CANCELLED},
-            self.Status.INVESTIGATING,
-            resolved_at=None,
-            closed_at=None,
-            close_reason="",
-            cancelled_at=None,
-            cancel_reason="",
-        )
+        Incident.objects.reopen_all([(self, reason)])
 
     def hand_command(self, to: Any, *, instead_of: int | None, at: datetime) -> None:
         """`instead_of`: pk of who led it when the page was read. Of two at once, one is told who was first."""
@@ -305,10 +340,4 @@ class Incident(Indexed, Restrictable):
             raise NotPossible(question)
 
     def _step(self, starts: set[Any], status: Any, **values: Any) -> None:
-        # The database decides: of two people who press at once, one gets the refusal.
-        moved = Incident.objects.filter(pk=self.pk, status__in=starts).update(status=status, **values)
-        self.refresh_from_db(fields=["status", *values])
-        if not moved:
-            raise NotPossible(
-                f"{self.ref} is {self.get_status_display().lower()}: this step does not start from there."
-            )
+        Incident.objects.step_all([self], starts, status, **values)

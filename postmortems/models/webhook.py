@@ -136,6 +136,24 @@ class WebhookDeliveryQuerySet(models.QuerySet["WebhookDelivery"]):
         row, is_new = self.get_or_create(webhook=webhook, key=key, defaults=known)
         return row if is_new else None
 
+    def plan_all(
+        self, webhook: Webhook, told: Iterable[tuple[str, str, str]], *, at: datetime
+    ) -> list["WebhookDelivery"]:
+        """Events, refs of what they are about, and keys: those that were not planned before."""
+        wanted = {key: (event, about) for event, about, key in told}
+        theirs = self.filter(webhook=webhook, key__in=wanted)
+        for key in theirs.values_list("key", flat=True):
+            del wanted[key]
+        # Planned by another process meanwhile: then both send it, and the one that comes second finds it delivered.
+        self.bulk_create(
+            (
+                WebhookDelivery(webhook=webhook, key=key, event=event, about=about, at=at)
+                for key, (event, about) in wanted.items()
+            ),
+            ignore_conflicts=True,
+        )
+        return list(self.filter(webhook=webhook, key__in=wanted).order_by("pk")) if wanted else []
+
     def newest_first(self) -> Self:
         return self.order_by("-at", "-pk")
 

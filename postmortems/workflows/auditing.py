@@ -1,14 +1,22 @@
 """The audit log's only writer: each workflow says what was done, in its own transaction."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db.models import Q
 
 from kb import origin
 from postmortems.models import AuditEvent, User
 from postmortems.models.audit import key_of
+
+
+class Entry(NamedTuple):
+    """What was done to one row. `changes`: field -> before, after."""
+
+    on: Any
+    reason: str = ""
+    changes: Mapping[str, tuple[Any, Any]] = {}
 
 
 def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
@@ -26,18 +34,26 @@ def record(
     changes: Mapping[str, tuple[Any, Any]] | None = None,
 ) -> AuditEvent:
     """`action`: `postmortem.publish`. `by`: None for the program itself. `changes`: field -> before, after."""
+    return record_all(action, [Entry(on, reason, changes or {})], by=by, at=at)[0]
+
+
+def record_all(action: str, entries: Iterable[Entry], *, by: Any, at: datetime) -> list[AuditEvent]:
+    """The same step of many rows."""
     came = origin.current()
-    return AuditEvent.objects.create(
-        at=at,
-        by=by,
-        by_name=str(by) if by else "",
-        action=action,
-        object_key=key_of(on),
-        object_name=str(on)[:320],
-        reason=reason,
-        changes={name: list(values) for name, values in (changes or {}).items()},
-        channel=came.channel,
-        address=came.address,
+    return AuditEvent.objects.bulk_create(
+        AuditEvent(
+            at=at,
+            by=by,
+            by_name=str(by) if by else "",
+            action=action,
+            object_key=key_of(entry.on),
+            object_name=str(entry.on)[:320],
+            reason=entry.reason,
+            changes={name: list(values) for name, values in entry.changes.items()},
+            channel=came.channel,
+            address=came.address,
+        )
+        for entry in entries
     )
 
 

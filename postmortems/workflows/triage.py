@@ -1,9 +1,11 @@
 """An incident: declared, edited, its states, what came of fixes. Who works on it and what they say: responding."""
 
-from collections.abc import Callable, Iterable
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import transaction
 
@@ -20,22 +22,36 @@ from postmortems.models import (
     Severity,
     Team,
     TimelineEntry,
+    User,
     Visibility,
     WebhookEvent,
 )
-from postmortems.workflows import auditing, closing, suggesting, telling, webhooks
+from postmortems.workflows import auditing, closing, suggesting, telling, watching, webhooks
 
 
 class NotYetStarted(DomainError):
     """An incident cannot start in the future."""
 
 
-@transaction.atomic
-def open_incident(
+@dataclass(frozen=True)
+class Declared:
+    """An incident that is to be written, and what it hangs on."""
+
+    incident: Incident
+    services: Sequence[Service]
+    shared_with: Sequence[Team] = ()
+
+
+def open_incident(*, by: Any, at: datetime, **said: Any) -> Incident:
+    """Declare an incident. `said`: what `declared` takes."""
+    roles.require(by, "declare")
+    return open_all([declared(at=at, **said)], by=by, at=at)[0]
+
+
+def declared(
     *,
     title: str,
     symptoms: str,
-    by: Any,
     at: datetime,
     error_excerpt: str = "",
     severity: str = Severity.SEV3,
@@ -48,15 +64,13 @@ def open_incident(
     visibility: str = "",
     shared_with: Iterable[Team] = (),
     **known: str,
-) -> Incident:
-    """Declare an incident. A security incident starts restricted: to the person who declares it and administrators.
+) -> Declared:
+    """A security incident starts restricted: to the person who declares it and administrators.
 
     `known`: source, dedup_key and external_url of one that a program opens.
     """
-    roles.require(by, "declare")
     if started_at and started_at > at:
         raise NotYetStarted("The start lies in the future. When did the first symptom show?")
-    affected = list(services)
     incident = Incident(
         title=title,
         symptoms=symptoms,
@@ -67,18 +81,30 @@ def open_incident(
         detection_source=detection_source,
         started_at=started_at or at,
         detected_at=detected_at or at,
-        reported_by=by,
         visibility=visibility or (Visibility.RESTRICTED if kind == Kind.SECURITY else Visibility.OPEN),
         **known,
     )
-    incident.declare(services=affected, members=[by] if by else [])
-    incident.shared_with.add(*shared_with)
-    if by:
-        suggesting.claim_runs(incident, by=by, at=at)
-    auditing.record("incident.declare", on=incident, by=by, at=at)
-    webhooks.announce(incident, WebhookEvent.OPENED, WebhookEvent.SUGGESTED, at=at)
-    search.changed(incident)
-    return incident
+    return Declared(incident, list(dict.fromkeys(services)), list(shared_with))
+
+
+@transaction.atomic
+def open_all(said: Sequence[Declared], *, by: Any, at: datetime) -> list[Incident]:
+    """They begin, all of them or none. Whoever declares one is a member of it."""
+    roles.require(by, "declare")
+    incidents = [each.incident for each in said]
+    for incident in incidents:
+        incident.reported_by = by
+    Incident.objects.declare_all([(each.incident, each.services) for each in said])
+    for each in said:
+        if each.shared_with:
+            each.incident.shared_with.add(*each.shared_with)
+        if by:
+            each.incident.members.add(by)
+            suggesting.claim_runs(each.incident, by=by, at=at)
+    auditing.record_all("incident.declare", map(auditing.Entry, incidents), by=by, at=at)
+    webhooks.announce_all(incidents, WebhookEvent.OPENED, WebhookEvent.SUGGESTED, at=at)
+    search.changed(*incidents)
+    return incidents
 
 
 @transaction.atomic
@@ -124,17 +150,33 @@ def mitigate(incident: Incident, *, by: Any, at: datetime) -> None:
 @transaction.atomic
 def resolve(incident: Incident, *, by: Any, at: datetime, ended_at: datetime | None = None) -> None:
     """It is over; since `ended_at`, if that was known only later."""
-    _step(incident, lambda: incident.resolve(at=ended_at or at), "resolve", by=by, at=at, says="Resolved.")
-    tell_crew(incident, "incident.resolve", f"{incident.ref} is resolved.", by=by, at=at)
-    webhooks.announce(incident, WebhookEvent.RESOLVED, at=at)
+    resolve_all([(incident, ended_at or at)], by=by, at=at)
+
+
+@transaction.atomic
+def resolve_all(ends: Sequence[tuple[Incident, datetime]], *, by: Any, at: datetime) -> None:
+    """They are over, each since its own moment."""
+    incidents = [incident for incident, _ in ends]
+    said = [_Said(incident, "Resolved.") for incident in incidents]
+    _steps(said, lambda: Incident.objects.resolve_all(ends), "resolve", by=by, at=at)
+    news = [(incident, f"{incident.ref} is resolved.") for incident in incidents]
+    tell_crews(news, "incident.resolve", by=by, at=at)
+    webhooks.announce_all(incidents, WebhookEvent.RESOLVED, at=at)
 
 
 @transaction.atomic
 def reopen(incident: Incident, *, reason: str, by: Any, at: datetime) -> None:
     """It is back, or was never over."""
-    says = f"Reopened: {reason}"
-    _step(incident, lambda: incident.reopen(reason=reason), "reopen", by=by, at=at, says=says, reason=reason)
-    tell_crew(incident, "incident.reopen", f"{incident.ref} is open again: {reason}", by=by, at=at)
+    reopen_all([(incident, reason)], by=by, at=at)
+
+
+@transaction.atomic
+def reopen_all(back: Sequence[tuple[Incident, str]], *, by: Any, at: datetime) -> None:
+    """Each with its reason."""
+    said = [_Said(incident, f"Reopened: {reason}", reason) for incident, reason in back]
+    _steps(said, lambda: Incident.objects.reopen_all(back), "reopen", by=by, at=at)
+    news = [(incident, f"{incident.ref} is open again: {reason}") for incident, reason in back]
+    tell_crews(news, "incident.reopen", by=by, at=at)
 
 
 def cancel(incident: Incident, *, reason: str, by: Any, at: datetime) -> None:
@@ -154,17 +196,33 @@ def close(incident: Incident, *, by: Any, at: datetime, reason: str = "") -> Non
     _step(incident, lambda: incident.close(at=at, reason=why), "close", by=by, at=at, says=says, reason=why)
 
 
-@transaction.atomic
+class _Said(NamedTuple):
+    """What the timeline and the log of an incident say of a step."""
+
+    incident: Incident
+    says: str
+    reason: str = ""
+
+
 def _step(
     incident: Incident, step: Callable[[], None], verb: str, *, by: Any, at: datetime, says: str, reason: str = ""
 ) -> None:
+    _steps([_Said(incident, says, reason)], step, verb, by=by, at=at)
+
+
+@transaction.atomic
+def _steps(said: Sequence[_Said], step: Callable[[], None], verb: str, *, by: Any, at: datetime) -> None:
+    """One step, taken by all of these incidents."""
     roles.require(by, "respond")
-    before = incident.status
+    before = [each.incident.status for each in said]
     step()
-    note(incident, says, by=by, at=at)
-    changes = {"status": (before, incident.status)}
-    auditing.record(f"incident.{verb}", on=incident, by=by, at=at, reason=reason, changes=changes)
-    search.changed(incident)
+    note_all([entry_of(each.incident, each.says, by=by, at=at) for each in said])
+    entries = [
+        auditing.Entry(each.incident, each.reason, {"status": (was, each.incident.status)})
+        for each, was in zip(said, before, strict=True)
+    ]
+    auditing.record_all(f"incident.{verb}", entries, by=by, at=at)
+    search.changed(*(each.incident for each in said))
 
 
 def note(
@@ -177,17 +235,41 @@ def note(
     evidence_url: str = "",
 ) -> TimelineEntry:
     """On its timeline, as of now."""
-    return TimelineEntry.objects.create(
-        incident=incident, at=at, kind=kind, text=text, by=by, evidence_url=evidence_url
-    )
+    return note_all([entry_of(incident, text, by=by, at=at, kind=kind, evidence_url=evidence_url)])[0]
+
+
+def entry_of(
+    incident: Incident, text: str, *, by: Any, at: datetime, kind: str = TimelineEntry.Kind.ACTION, **known: str
+) -> TimelineEntry:
+    """For `note_all`."""
+    return TimelineEntry(incident=incident, at=at, kind=kind, text=text, by=by, **known)
+
+
+def note_all(entries: Iterable[TimelineEntry]) -> list[TimelineEntry]:
+    return TimelineEntry.objects.bulk_create(entries)
 
 
 def tell_crew(incident: Incident, action: str, text: str, *, by: Any, at: datetime) -> None:
     """Whoever works on it, leads it, reported it or watches it."""
-    crew = [row.user for row in incident.participants.active().select_related("user")]
-    telling.tell_watchers(
-        [*crew, incident.commander, incident.reported_by], action=action, text=text, about=incident, by=by, at=at
-    )
+    tell_crews([(incident, text)], action, by=by, at=at)
+
+
+def tell_crews(news: Sequence[tuple[Incident, str]], action: str, *, by: Any, at: datetime) -> None:
+    """The crew of each."""
+    incidents = [incident for incident, _ in news]
+    working: dict[int, list[User]] = defaultdict(list)
+    for row in Participant.objects.filter(incident__in=incidents).active().select_related("user"):
+        working[row.incident_id].append(row.user)
+    watching_it = watching.watchers_of_each(incidents)
+    told = [
+        telling.News(
+            incident,
+            text,
+            [*working[incident.pk], *watching_it.get(incident.pk, ()), incident.commander, incident.reported_by],
+        )
+        for incident, text in news
+    ]
+    telling.tell_all(told, action=action, by=by, at=at)
 
 
 @transaction.atomic

@@ -1,10 +1,12 @@
 """Who follows what: an incident, a postmortem, or all that concerns a service. It grants no right to see."""
 
+from collections import defaultdict
 from collections.abc import Iterable
 from datetime import datetime
 
 from django.db import transaction
 from django.db.models import Q
+from django.db.models.functions import Coalesce
 
 from postmortems import roles
 from postmortems.models import Incident, Notification, Postmortem, Service, User, Watch
@@ -35,12 +37,23 @@ def watch_services(services: Iterable[Service], *, by: User, at: datetime) -> No
 
 def watchers_of(row: Incident | Postmortem) -> list[User]:
     """Who follows it, an incident of it, or one of its services. May they see it? That is asked when they are told."""
-    its = Q(watches__service__in=row.services.all())
     if isinstance(row, Incident):
-        its |= Q(watches__incident=row)
-    else:
-        its |= Q(watches__postmortem=row) | Q(watches__incident__in=row.incidents.all())
+        return watchers_of_each([row]).get(row.pk, [])
+    its = Q(watches__service__in=row.services.all())
+    its |= Q(watches__postmortem=row) | Q(watches__incident__in=row.incidents.all())
     return list(User.objects.filter(its, is_active=True).distinct())
+
+
+def watchers_of_each(incidents: Iterable[Incident]) -> dict[int, list[User]]:
+    """By pk of those incidents that somebody follows."""
+    pks = {incident.pk for incident in incidents}
+    watches = Watch.objects.filter(Q(incident__in=pks) | Q(service__incidents__in=pks), user__is_active=True)
+    pairs = list(watches.values_list(Coalesce("incident", "service__incidents"), "user").order_by("user").distinct())
+    people = User.objects.in_bulk({user for _, user in pairs})
+    found: dict[int, list[User]] = defaultdict(list)
+    for pk, user in pairs:
+        found[pk].append(people[user])
+    return found
 
 
 def mark_read(user: User, *, at: datetime, pk: int | None = None) -> int:

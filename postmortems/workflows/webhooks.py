@@ -26,6 +26,7 @@ from postmortems.workflows.webhook_messages import About, body_of, message_of
 
 State = WebhookDelivery.State
 KEEP = timedelta(days=90)
+AT_ONCE = 10  # deliveries
 UNREADABLE = "Its secret cannot be read with this site's key: make a new one."
 
 
@@ -38,10 +39,39 @@ class DeliveryFailed(Exception):
 
 def announce(about: About, *events: str, at: datetime) -> None:
     """In the transaction of what happened: who wants to know is told when it is committed."""
-    for webhook in Webhook.objects.listening_to(*events):
-        for event in events:
-            if event in webhook.events:
-                plan(webhook, event=event, about=about.ref, key=f"{event}:{about.ref}:{at.isoformat()}", at=at)
+    announce_all([about], *events, at=at)
+
+
+def announce_all(abouts: Sequence[About], *events: str, at: datetime) -> None:
+    """Of many rows at once. Many deliveries are put in the queue by a job: the other side waits for none of them."""
+    planned = [
+        row.pk
+        for webhook in Webhook.objects.listening_to(*events)
+        for row in WebhookDelivery.objects.plan_all(webhook, _told_of(webhook, abouts, events, at), at=at)
+    ]
+    if len(planned) > AT_ONCE:
+        enqueue_deliveries.enqueue(planned)
+    else:
+        _enqueue(planned)
+
+
+def _told_of(
+    webhook: Webhook, abouts: Sequence[About], events: Iterable[str], at: datetime
+) -> list[tuple[str, str, str]]:
+    wanted = [event for event in events if event in webhook.events]
+    return [(event, about.ref, f"{event}:{about.ref}:{at.isoformat()}") for about in abouts for event in wanted]
+
+
+@job()
+def enqueue_deliveries(planned: list[int]) -> None:
+    """Done twice, the second finds them delivered."""
+    _enqueue(planned)
+
+
+def _enqueue(planned: Iterable[int]) -> None:
+    """Each is a job of its own, tried again by itself."""
+    for pk in planned:
+        deliver_webhook.enqueue(pk)
 
 
 def plan(webhook: Webhook, *, event: str, about: str, key: str, at: datetime) -> WebhookDelivery | None:

@@ -15,16 +15,21 @@ from postmortems.intake import IncidentReport
 from postmortems.models import (
     Alert,
     ApiToken,
+    AuditEvent,
     Incident,
     IntakePolicy,
+    Notification,
     Service,
     SuggestionRun,
     Team,
     User,
     Visibility,
+    Webhook,
+    WebhookDelivery,
+    WebhookEvent,
 )
-from postmortems.workflows import receiving, triage
-from postmortems.workflows.receiving import Received
+from postmortems.workflows import receiving, triage, watching
+from postmortems.workflows.delivery import Received
 from tests import factory
 from tests.factory import NOON
 from tests.postmortems.conftest import Learn
@@ -320,7 +325,7 @@ def test_suggestions_for_many_new_incidents_are_left_to_a_worker(
     received = desk.take(*(told(0, series=f"a{number}", **POOL) for number in range(receiving.WORKED_OUT + 4)))
 
     receiving.suggest_for(received, account=account, at=minutes(1))
-    assert SuggestionRun.objects.count() == receiving.WORKED_OUT
+    assert [run.incident for run in SuggestionRun.objects.all()] == [received[0].incident]
     work_off()
 
     assert set(SuggestionRun.objects.values_list("incident", flat=True)) == {
@@ -385,6 +390,105 @@ def test_a_delivery_takes_few_queries(desk: Desk, account: User, django_assert_m
 
     with django_assert_max_num_queries(8):
         desk.take(told(0))
+
+
+# --- together ---
+
+
+def written(source: str) -> list[Any]:
+    """All that is kept of this source's alerts, but for keys."""
+    incidents = list(Incident.objects.filter(source=source).order_by("pk"))
+    told = Notification.objects.order_by("incident", "pk").filter(incident__in=incidents)
+    keys = [incident.search_key for incident in incidents]
+    log = AuditEvent.objects.filter(object_key__in=keys).order_by("object_key", "pk")
+    alerts = Alert.objects.filter(source=source).order_by("series", "started_at").values()
+    planned = WebhookDelivery.objects.filter(about__in=[incident.ref for incident in incidents])
+    return [
+        [
+            *(getattr(incident, name) for name in ("title", "status", "symptoms_html", "severity", "started_at")),
+            *(incident.resolved_at, incident.visibility, incident.first_report, incident.external_url),
+            [service.slug for service in incident.services.all()],
+            [team.slug for team in incident.shared_with.all()],
+            sorted((entry.at, entry.kind, entry.text) for entry in incident.timeline.all()),
+            [
+                (row.user.username, row.action, row.text.replace(incident.ref, ""))
+                for row in told.filter(incident=incident)
+            ],
+            [(row.action, row.reason, row.changes) for row in log.about(incident)],
+            sorted(row.event for row in planned.filter(about=incident.ref)),
+        ]
+        for incident in incidents
+    ] + [{**row, "id": 0, "account_id": 0, "source": "", "incident_id": bool(row["incident_id"])} for row in alerts]
+
+
+def test_a_delivery_of_many_writes_what_as_many_deliveries_write(account: User, alice: User, team: Team) -> None:
+    checkout = factory.service("Checkout")
+    Service.objects.update(description="Known to all.", aliases=["shop"])
+    watching.watch(checkout, by=alice, at=NOON)
+    events = [WebhookEvent.OPENED, WebhookEvent.RESOLVED]
+    Webhook.objects.add(secret="x", at=NOON, name="Chat", url="https://x.example", events=events, account=account)
+    rule(label="team", values="payments", severity="sev1", visibility="restricted", team=team, resolves=False)
+    news = [
+        [
+            told(0, series="a", services=("shop",), text="**Bold**", url="https://prometheus.example"),
+            told(0, series="b", services=("CHECKOUT", "nobody"), text="**Bold**"),
+            told(1, 9, series="c"),
+            told(2, series="d", severity="info"),
+            told(3, series="e", labels={"team": "payments"}),
+        ],
+        [told(0, 10, series="a"), told(0, 20, series="b"), told(1, series="c"), told(3, 30, series="e")],
+        [told(15, series="a"), told(0, series="b", at=minutes(40)), told(1, 9, series="c")],
+        [told(15, 50, series="a"), told(0, 50, series="b")],
+    ]
+
+    for number, some in enumerate(news):
+        receiving.receive("together", some, account=account, at=minutes(100 + number))
+        for report in some:
+            receiving.receive("apart", [report], account=account, at=minutes(100 + number))
+
+    assert written("together") == written("apart")
+    assert Incident.objects.filter(source="together").count() == 4
+    assert {row.action for row in Notification.objects.all()} == {"incident.resolve", "incident.reopen"}
+    assert WebhookDelivery.objects.count() == 2 * (4 + 5)
+
+
+def test_a_warning_joins_the_incident_that_the_same_delivery_opens(desk: Desk) -> None:
+    factory.service("Checkout")
+    Service.objects.update(description="Known to all.")
+    warning = told(1, series="slow", severity="warning", services=("checkout",))
+
+    assert desk.did(warning, told(0, services=("checkout",))) == ["joined", "opened"]
+
+
+STORM = 100
+
+
+@pytest.mark.parametrize("severity", ["critical", "warning", "info"])
+def test_a_storm_takes_a_bounded_number_of_queries(
+    desk: Desk, alice: User, django_assert_max_num_queries: Any, severity: str
+) -> None:
+    for number in range(3):
+        watching.watch(factory.service(f"Service {number}"), by=alice, at=NOON)
+        factory.incident(services=(f"Service {number}",))
+    Service.objects.update(description="Known to all.")
+
+    def storm(start: float, end: float | None = None) -> list[IncidentReport]:
+        return [
+            told(start, end, series=f"a{n}", severity=severity, services=(f"nobody {n}", f"Service {n % 3}"))
+            for n in range(STORM)
+        ]
+
+    with django_assert_max_num_queries(40):
+        desk.take(*storm(0))
+    with django_assert_max_num_queries(8):
+        desk.take(*storm(0))
+    with django_assert_max_num_queries(40):
+        desk.take(*storm(0, 10))
+    with django_assert_max_num_queries(40):
+        did = desk.did(*storm(20))
+
+    assert set(did) == {{"critical": "reopened", "warning": "joined", "info": "kept"}[severity]}
+    assert Alert.objects.count() == 2 * STORM
 
 
 # --- many ---
