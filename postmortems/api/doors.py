@@ -17,9 +17,11 @@ class TooBig(Exception):
 def body_of(request: HttpRequest, *, limit: int) -> bytes:
     """The whole body, never more than this read of it. Raises `TooBig`."""
     said = request.headers.get("Content-Length", "")
-    if said.isdigit() and int(said) > limit:
-        raise TooBig(f"The body has {int(said):,} bytes; at most {limit:,} are taken.")
-    body: bytes = request.read(limit + 1)
+    if said.isascii() and said.isdigit() and int(said[:20]) > limit:
+        raise TooBig(f"The body has {int(said[:20]):,} bytes; at most {limit:,} are taken.")
+    # In chunks it comes without a length. Django reads none of it then; the server knows where it ends.
+    in_chunks = not said and request.META.get("wsgi.input_terminated")
+    body: bytes = (request.META["wsgi.input"] if in_chunks else request).read(limit + 1)
     if len(body) > limit:
         raise TooBig(f"The body is longer than {limit:,} bytes.")
     return body

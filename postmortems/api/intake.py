@@ -24,13 +24,15 @@ from postmortems.workflows.delivery import Received
 @posted
 @transaction.non_atomic_requests
 def intake_receive(request: HttpRequest, source: str) -> JsonResponse:
-    """A delivery of alerts: 200 with what became of each; 400, 401, 404 or 413 with the reason, and nothing written."""
+    """A delivery of alerts: 200 with what became of each; or a refusal with its reason, and nothing written."""
     if source not in intake.SOURCES:
         raise Http404(f"No source {source}.")
     try:
         body = body_of(request, limit=intake.MAX_BYTES)
     except TooBig as refusal:
         return problem(413, str(refusal))
+    if (packed := request.headers.get("Content-Encoding", "identity").strip().lower()) not in ("", "identity"):
+        return problem(415, f"The body is {packed[:40]}; it is read as it is: send it without Content-Encoding.")
     now = timezone.now()
     sender = credentials.sender_of(source, request.headers, body, at=now)
     if sender is None:

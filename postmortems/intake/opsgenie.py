@@ -13,8 +13,7 @@ BEGINS, ENDS = ("Create",), ("Close", "Delete")
 def parse(headers: Mapping[str, str], given: Given) -> list[IncidentReport]:
     """Nothing of what neither begins nor ends an alert: a note, an acknowledgement, a change of its owner."""
     action = given.text("action", None)
-    alert = given.object("alert")
-    return [_report(alert, action)] if action in (*BEGINS, *ENDS) else []
+    return [_report(given.object("alert"), action)] if action in (*BEGINS, *ENDS) else []
 
 
 def _report(alert: Given, action: str) -> IncidentReport:

@@ -18,7 +18,7 @@ def parse(headers: Mapping[str, str], given: Given) -> list[IncidentReport]:
         raise Malformed("The header Sentry-Hook-Resource is missing.")
     action = given.text("action", None)
     read = READERS.get((resource, action))
-    return [read(given.object("data"), headers.get("Request-ID", "")[:100])] if read else []
+    return [read(given.object("data"), cleaned(headers.get("Request-ID", ""), 100))] if read else []
 
 
 def _event_alert(data: Given, request: str) -> IncidentReport:

@@ -1,5 +1,6 @@
 """What was promised after an incident, and its life until somebody else has seen that it holds."""
 
+from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any, Self
 
@@ -88,8 +89,12 @@ class ActionItemQuerySet(models.QuerySet["ActionItem"]):
 
     def of_problem(self, problem: Any) -> Self:
         """Promised in a postmortem of this problem, or in an incident of such a postmortem."""
-        told = Incident.objects.filter(postmortems__problem=problem).values("pk")
-        return self.filter(Q(postmortem__problem=problem) | Q(postmortem=None, incident__in=told))
+        return self.promised_in(Postmortem.objects.filter(problem=problem))
+
+    def promised_in(self, postmortems: Any) -> Self:
+        """In one of these, or in an incident that one of them tells of."""
+        told = Incident.objects.filter(postmortems__in=postmortems.values("pk")).values("pk")
+        return self.filter(Q(postmortem__in=postmortems.values("pk")) | Q(postmortem=None, incident__in=told))
 
     def owned_by_a_name(self) -> Self:
         """Nobody's account: a name as it was written where it was imported from."""
@@ -318,6 +323,22 @@ class ActionItem(Referable):
         ended = {self.State.DONE, self.State.VERIFIED, self.State.WONT_DO}
         nothing = dict.fromkeys(("done_at", "done_by", "verified_at", "verified_by", "declined_at", "approved_by"))
         self._step(ended, self.State.OPEN, reopened_at=at, evidence="", reason="", **nothing)
+
+    def ending(self) -> dict[str, str]:
+        """When and by whom it was done and verified, as plain values: what `end_as_before` takes."""
+        moments = {name: getattr(self, name) for name in ("done_at", "verified_at")}
+        people = {name: getattr(self, name) for name in ("done_by", "verified_by")}
+        known = {name: moment.isoformat() for name, moment in moments.items() if moment}
+        return known | {name: person.get_username() for name, person in people.items() if person}
+
+    def end_as_before(self, ending: Mapping[str, str]) -> None:
+        """It was opened again by mistake. `ending`: its state and evidence then, and what `ending()` said."""
+        people = {name: User.objects.filter(username=ending.get(name)).first() for name in ("done_by", "verified_by")}
+        moments = {
+            name: datetime.fromisoformat(ending[name]) for name in ("done_at", "verified_at") if ending.get(name)
+        }
+        evidence = ending.get("evidence", "")
+        self._step({self.State.OPEN}, self.State(ending["state"]), evidence=evidence, **moments, **people)
 
     def _write(self, **fields: Any) -> None:
         for name, value in fields.items():

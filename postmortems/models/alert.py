@@ -134,8 +134,9 @@ class Alert(models.Model):
 
     @property
     def key_of_incident(self) -> str:
-        """For the incident that it opens now: by what fires, and since when."""
-        told = f"{self.account_id} {self.series} {self.last_event_at.isoformat()}"
+        """For the incident that it opens now: by what fires, since when, and the event that opens it."""
+        since = self.started_at.isoformat()
+        told = f"{self.account_id} {self.series} {since} {self.last_event_at.isoformat()}"
         return told if len(told) <= 200 else hashlib.sha256(told.encode()).hexdigest()
 
     def ended_long_before(self, moment: datetime) -> bool:

@@ -1,6 +1,6 @@
 """Something is broken now, or was: the incident, from the first symptom to the all-clear."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Any, Self
 
@@ -85,12 +85,14 @@ class IncidentQuerySet(RestrictableQuerySet["Incident"]):
 
     # --- many at once: all of them or none ---
 
-    def declare_all(self, rows: Sequence[tuple["Incident", Sequence[Service]]]) -> None:
+    def declare_all(
+        self, rows: Sequence[tuple["Incident", Sequence[Service]]], *, render: Callable[[str], str] = markdown.render
+    ) -> None:
         """Write down new ones with their first reports and their services."""
         formatted: dict[str, str] = {}  # the text of many alerts is often the same
         for row, services in rows:
             if row.symptoms not in formatted:
-                formatted[row.symptoms] = markdown.render(row.symptoms)
+                formatted[row.symptoms] = render(row.symptoms)
             row.symptoms_html = formatted[row.symptoms]
             row.first_report = row.as_reported(services)
         self.bulk_create([row for row, _ in rows])

@@ -4,7 +4,7 @@ An incident counts for an item if it shows the same thing again:
 
 - a postmortem that tells of it is the item's own, or one of the same problem, or
 - a suggestion of the item's postmortem (or of a fix or an incident of it) was judged "same cause" for it, or
-- a fix of the item's postmortem helped in it ("worked" or "partly"),
+- a fix of the item's postmortem, or of its problem, helped in it ("worked" or "partly"),
 
 and it started after the item was promised (its postmortem was published; before that: the item was made) and before
 the item was verified. Cancelled incidents and exercises do not count; neither does anything the reader may not see.
@@ -64,7 +64,9 @@ def _told(user: Any, of: Of) -> QuerySet[Any]:
 
 
 def _helped(user: Any, of: Of) -> QuerySet[Any]:
-    uses = FixUse.objects.filter(incident=OuterRef("pk"), fix__postmortem=of("postmortem", 2), outcome__in=HELPED)
+    problem = of("postmortem__problem", 2)
+    its = Q(fix__postmortem=of("postmortem", 2)) | Q(fix__problem=problem) | Q(fix__postmortem__problem=problem)
+    uses = FixUse.objects.filter(its, incident=OuterRef("pk"), outcome__in=HELPED)
     return uses.filter(Fix.objects.visible_where(user, "fix__"))
 
 

@@ -3,9 +3,10 @@
 from collections.abc import Iterable
 
 from django.template import Library
+from django.urls import reverse
 from django.utils.html import format_html
 
-from postmortems.models import ActionItem, AuditEvent, Tracker
+from postmortems.models import ActionItem, AuditEvent, Incident, Tracker
 from postmortems.models.follow_up import ticket_address
 
 register = Library()
@@ -19,6 +20,7 @@ STEPS = {
     "action.verify": "verified it",
     "action.decline": "approved that it is not done",
     "action.reopen": "opened it again",
+    "action.hold": "took that back: it is as it was",
     "action.reschedule": "changed the date",
     "admin.add": "added it in the administration",
     "admin.change": "changed it in the administration",
@@ -38,6 +40,13 @@ def ticket(item: ActionItem, trackers: Iterable[Tracker]) -> str:
 @register.filter
 def step_of(event: AuditEvent) -> str:
     return STEPS.get(event.action, event.action)
+
+
+@register.filter
+def address_of(ref: str) -> str:
+    """Of the postmortem or incident that a ref names."""
+    name = "incident_detail" if Incident.pk_of_ref(ref) is not None else "postmortem_detail"
+    return reverse(name, args=[ref])
 
 
 @register.filter

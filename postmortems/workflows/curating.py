@@ -5,8 +5,8 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
-from django.utils import timezone
 
+from kb.clock import site_day
 from postmortems import roles, search
 from postmortems.models import Fix, Incident, Postmortem, Problem, Service
 from postmortems.workflows import auditing, triage
@@ -55,7 +55,7 @@ def confirm_fix(fix: Fix, *, by: Any, at: datetime) -> None:
     """ "Still valid", in one click."""
     roles.require(by, "curate")
     before = fix.last_confirmed
-    fix.confirm(on=timezone.localdate(at), by=by)
+    fix.confirm(on=site_day(at), by=by)
     dates = (before and before.isoformat(), fix.last_confirmed and fix.last_confirmed.isoformat())
     _done(fix, "confirm", {"last_confirmed": dates}, by=by, at=at)
 
@@ -65,7 +65,7 @@ def verify_fix(fix: Fix, *, by: Any, at: datetime) -> None:
     """Tried, or checked step by step."""
     roles.require(by, "verify")
     before = fix.state
-    fix.verify(by=by, on=timezone.localdate(at))
+    fix.verify(by=by, on=site_day(at))
     _done(fix, "verify", {"state": (before, fix.state)}, by=by, at=at)
 
 

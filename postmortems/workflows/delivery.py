@@ -101,12 +101,12 @@ class Delivery:
 
     def known(self, reports: Sequence[IncidentReport]) -> list[Alert | None]:
         """The rows of these instances. Without a start there is one row at a time, until it fires much later."""
-        starts = {(each.series, self.soon(each.started_at)) for each in reports if each.started_at}
+        starts = {(each.series, each.started_at) for each in reports if each.started_at}
         loose = {each.series for each in reports if not each.started_at}
         by_start = self.alerts.at_starts(starts) if starts else {}
         newest = self.alerts.newest_of(loose) if loose else {}
         return [
-            by_start.get((each.series, self.soon(each.started_at)))
+            by_start.get((each.series, each.started_at))
             if each.started_at
             else self.same_time(each, newest.get(each.series))
             for each in reports
@@ -117,7 +117,7 @@ class Delivery:
         return None if is_new else last
 
     def soon(self, moment: datetime) -> datetime:
-        """Clocks differ: what lies in the future is now."""
+        """Clocks differ: what lies in the future is now. But for the start of an alert, which it is known by."""
         return min(moment, self.at)
 
     def hear(self, told: Sequence[Received]) -> list[_Heard]:
@@ -145,7 +145,7 @@ class Delivery:
             account=self.account,
             source=self.source,
             series=report.series,
-            started_at=self.soon(report.started_at or news["event_at"]),
+            started_at=report.started_at or news["event_at"],
             title=report.title,
             labels=dict(report.labels),
             excerpt="\n".join(filter(None, (report.text, report.error_excerpt))),
@@ -191,7 +191,7 @@ class Delivery:
         incidents = triage.open_all([self.declared(each) for each in heard], by=None, at=self.at) if heard else []
         for each, incident in zip(heard, incidents, strict=True):
             each.alert.belong_to(incident, opened=True, resolves=each.received.policy.resolves)
-            self.note(each, f"Alert: {each.report.title}", kind=Kind.DETECTION, at=each.alert.started_at)
+            self.note(each, f"Alert: {each.report.title}", kind=Kind.DETECTION, at=incident.started_at)
             each.received.did = "opened"
 
     def declared(self, each: _Heard) -> triage.Declared:
@@ -203,8 +203,8 @@ class Delivery:
             severity=policy.severity_for(report.severity),
             detection_source="monitor",
             # For an alert its start is the moment of detection: somebody was told then.
-            started_at=alert.started_at,
-            detected_at=alert.started_at,
+            started_at=self.soon(alert.started_at),
+            detected_at=self.soon(alert.started_at),
             services=self.services_of(report),
             visibility=policy.visibility,
             shared_with=[policy.team] if policy.team else [],
@@ -265,7 +265,7 @@ class Delivery:
         for each in ended:
             incident, alert = each.incident, each.alert
             if each is last[incident.pk] and incident.pk in left and not alert.is_flapping:
-                over.append((incident, max(alert.ended_at or self.at, incident.started_at)))
+                over.append((incident, max(self.soon(alert.ended_at or self.at), incident.started_at)))
                 did = "resolved"
             else:
                 self.note_end(each)

@@ -1,6 +1,6 @@
 """The life of an action item: promised, done, verified, or declined. Every step is in its history and told."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
@@ -120,6 +120,11 @@ def reopen_because(item: ActionItem, *, reason: str, by: User | None, at: dateti
     if not reason:
         raise DomainError("Why is it open again? Its owner will ask.")
     _change(item, lambda: item.reopen(at=at), "reopen", by=by, at=at, reason=reason, facts=facts)
+
+
+def end_as_before(item: ActionItem, ending: Mapping[str, str], *, reason: str, at: datetime) -> None:
+    """What the program opened again by mistake is as it was. `ending`: what it was before, as its history tells."""
+    _change(item, lambda: item.end_as_before(ending), "hold", by=None, at=at, reason=reason)
 
 
 @transaction.atomic

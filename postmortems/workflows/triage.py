@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 
 from django.db import transaction
 
+from kb import markdown
+from kb.clock import site_day
 from kb.errors import DomainError
 from postmortems import roles, search
 from postmortems.models import (
@@ -26,7 +28,7 @@ from postmortems.models import (
     Visibility,
     WebhookEvent,
 )
-from postmortems.workflows import auditing, closing, suggesting, telling, watching, webhooks
+from postmortems.workflows import auditing, closing, recurring, suggesting, telling, watching, webhooks
 
 
 class NotYetStarted(DomainError):
@@ -94,7 +96,9 @@ def open_all(said: Sequence[Declared], *, by: Any, at: datetime) -> list[Inciden
     incidents = [each.incident for each in said]
     for incident in incidents:
         incident.reported_by = by
-    Incident.objects.declare_all([(each.incident, each.services) for each in said])
+    # Whoever writes is told what cannot be formatted; what a program says is then shown as it is.
+    render = markdown.render if by else markdown.render_or_plain
+    Incident.objects.declare_all([(each.incident, each.services) for each in said], render=render)
     for each in said:
         if each.shared_with:
             each.incident.shared_with.add(*each.shared_with)
@@ -167,7 +171,10 @@ def resolve_all(ends: Sequence[tuple[Incident, datetime]], *, by: Any, at: datet
 @transaction.atomic
 def reopen(incident: Incident, *, reason: str, by: Any, at: datetime) -> None:
     """It is back, or was never over."""
+    was_cancelled = incident.status == Incident.Status.CANCELLED
     reopen_all([(incident, reason)], by=by, at=at)
+    if was_cancelled:
+        recurring.follow_outcomes(incident, at=at)
 
 
 @transaction.atomic
@@ -179,10 +186,12 @@ def reopen_all(back: Sequence[tuple[Incident, str]], *, by: Any, at: datetime) -
     tell_crews(news, "incident.reopen", by=by, at=at)
 
 
+@transaction.atomic
 def cancel(incident: Incident, *, reason: str, by: Any, at: datetime) -> None:
-    """It was no incident."""
+    """It was no incident, and so no problem came back with it."""
     step = partial(incident.cancel, reason=reason, at=at)
     _step(incident, step, "cancel", by=by, at=at, says=f"Cancelled: {reason}", reason=reason)
+    recurring.follow_outcomes(incident, at=at)
 
 
 @transaction.atomic
@@ -283,7 +292,10 @@ def record_outcome(
     minutes_to_effect: int | None = None,
     note: str = "",
 ) -> FixUse:
-    """What came of a fix; said again, the newer answer counts. A success confirms that its steps are still right."""
+    """What came of a fix; said again, the newer answer counts. A success confirms that its steps are still right.
+
+    That it helped says that its problem is back: what was promised against that is open again (`recurring`).
+    """
     roles.require(by, "respond")
     use = FixUse.objects.record(
         fix=fix,
@@ -295,7 +307,8 @@ def record_outcome(
         note=note,
     )
     if outcome == FixUse.Outcome.WORKED:
-        fix.confirm(on=at.date(), by=by)
+        fix.confirm(on=site_day(at), by=by)
     auditing.record("fix.try", on=fix, by=by, at=at, changes={incident.ref: ("", outcome)})
     search.changed(fix)
+    recurring.follow_outcomes(incident, at=at)
     return use

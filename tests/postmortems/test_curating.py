@@ -1,17 +1,18 @@
 """The library of fixes: states, freshness, two who edit at once, and who may see what comes from where."""
 
 from collections.abc import Callable
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
 from django.utils import timezone
+from pytest_django import Settings
 
 from postmortems import suggestions
 from postmortems.models import AuditEvent, Fix, FixUse, User
 from postmortems.models.fix import NotThatFix, Overtaken
 from postmortems.roles import NotAllowed
-from postmortems.workflows import curating
+from postmortems.workflows import curating, triage
 from tests import factory
 from tests.postmortems.conftest import Learn
 
@@ -65,6 +66,22 @@ def test_what_has_no_steps_cannot_be_verified(alice: User) -> None:
 def test_retiring_wants_a_reason(alice: User) -> None:
     with pytest.raises(NotThatFix, match="Say why"):
         curating.retire_fix(factory.fix(), reason=" ", by=alice, at=AT)
+
+
+@pytest.mark.parametrize("way", ["confirm", "verify", "try"])
+def test_the_day_of_a_confirmation_is_the_sites_whoever_confirms(alice: User, settings: Settings, way: str) -> None:
+    settings.TIME_ZONE = "Asia/Tokyo"
+    fix, at = factory.fix(commands="restart"), datetime(2026, 3, 1, 20, 0, tzinfo=UTC)  # the 2nd in Tokyo
+
+    with timezone.override("America/New_York"):
+        if way == "confirm":
+            curating.confirm_fix(fix, by=alice, at=at)
+        elif way == "verify":
+            curating.verify_fix(fix, by=alice, at=at)
+        else:
+            triage.record_outcome(factory.incident(), fix, outcome="worked", by=alice, at=at)
+
+    assert fix.last_confirmed == date(2026, 3, 2)
 
 
 class TestFreshness:

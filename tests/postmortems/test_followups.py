@@ -14,6 +14,7 @@ from postmortems.models import (
     ActionItem,
     AuditEvent,
     Comparison,
+    Fix,
     Incident,
     Notification,
     Postmortem,
@@ -25,7 +26,7 @@ from postmortems.models import (
 )
 from postmortems.models.action_item import NotThatStep
 from postmortems.roles import NotAllowed
-from postmortems.workflows import followups, problems, publishing, recurring, saved_filters, watching
+from postmortems.workflows import followups, problems, publishing, recurring, saved_filters, triage, watching
 from postmortems.workflows.followups import NotTheirs
 from tests import factory
 from tests.factory import NOON
@@ -555,6 +556,161 @@ class TestItHappensAgain:
         problems.link(problem, again, by=bob, at=LATER)
 
         assert recurring.recurrences(item, user=bob) == [again]
+
+
+class TestAFixHelpsAgain:
+    """Before anybody has written what happened, a fix that helped says whose problem is back."""
+
+    @pytest.fixture
+    def home(self) -> Postmortem:
+        problem = Problem.objects.create(title="The pool runs dry")
+        return factory.postmortem("The first time", problem=problem, occurred_on=date(2026, 1, 10))
+
+    @pytest.fixture
+    def kept(self, home: Postmortem, alice: User, bob: User) -> ActionItem:
+        """Verified, by Bob, with evidence."""
+        known = {"done_at": NOON, "done_by": alice, "verified_at": NOON, "verified_by": bob, "evidence": "A test."}
+        return factory.action_item("Bound it", postmortem=home, owner=alice, state="verified", **known)
+
+    @pytest.fixture
+    def fix(self, home: Postmortem) -> Fix:
+        return factory.fix("Recycle the pool", postmortem=home)
+
+    @pytest.fixture
+    def incident(self) -> Incident:
+        return factory.incident("Checkout is slow", started_at=LATER)
+
+    def say(self, incident: Incident, fix: Fix, outcome: str, by: User) -> None:
+        triage.record_outcome(incident, fix, outcome=outcome, by=by, at=LATER + timedelta(hours=1))
+
+    def state(self, item: ActionItem) -> str:
+        item.refresh_from_db()
+        return item.state
+
+    @pytest.mark.parametrize(
+        ("outcome", "state"),
+        [("worked", "open"), ("partly", "open"), ("no_effect", "verified"), ("made_worse", "verified")],
+    )
+    def test_what_should_have_prevented_it_is_open_again(
+        self, kept: ActionItem, fix: Fix, incident: Incident, bob: User, outcome: str, state: str
+    ) -> None:
+        self.say(incident, fix, outcome, bob)
+
+        assert self.state(kept) == state
+
+    def test_its_history_names_the_incident_and_its_owner_is_told_once(
+        self, kept: ActionItem, fix: Fix, incident: Incident, alice: User, bob: User
+    ) -> None:
+        for outcome in ("worked", "partly", "worked"):
+            self.say(incident, fix, outcome, bob)
+
+        (event,) = history(kept)
+        assert (event.action, event.by, event.reason) == ("action.reopen", None, recurring.HELPED_AGAIN)
+        assert event.changes[recurring.OCCURRENCE] == ["", incident.ref]
+        assert told(alice) == [f"{kept.ref} is open again, because its problem recurred: Bound it"]
+
+    def test_done_anew_it_is_not_opened_again_by_the_same_incident(
+        self, kept: ActionItem, fix: Fix, incident: Incident, alice: User, bob: User
+    ) -> None:
+        self.say(incident, fix, "worked", bob)
+        kept.refresh_from_db()
+        followups.complete(kept, evidence="Bounded lower.", by=alice, at=LATER + timedelta(hours=2))
+
+        self.say(incident, fix, "worked", bob)
+
+        assert self.state(kept) == "done"
+
+    def test_a_fix_of_the_problem_or_of_a_sister_postmortem_says_it_too(
+        self, home: Postmortem, kept: ActionItem, incident: Incident, bob: User
+    ) -> None:
+        sister = factory.postmortem("The second time", problem=home.problem)
+        for n, fix in enumerate((factory.fix(problem=home.problem), factory.fix(postmortem=sister))):
+            later = factory.incident(started_at=LATER + timedelta(days=n))
+            ActionItem.objects.filter(pk=kept.pk).update(state="verified", evidence="A test.", done_at=NOON)
+            self.say(later, fix, "partly", bob)
+            assert self.state(kept) == "open"
+
+    @pytest.mark.parametrize(
+        "fields",
+        [{"kind": "exercise"}, {"status": "cancelled", "cancel_reason": "Noise."}, {"started_at": NOON}],
+        ids=["exercise", "cancelled", "before it was done"],
+    )
+    def test_what_is_no_recurrence_opens_nothing(
+        self, kept: ActionItem, fix: Fix, bob: User, fields: dict[str, Any]
+    ) -> None:
+        ActionItem.objects.filter(pk=kept.pk).update(done_at=NOON + timedelta(minutes=1))
+        self.say(factory.incident(**{"started_at": LATER, **fields}), fix, "worked", bob)
+
+        assert self.state(kept) == "verified"
+
+    def test_neither_do_fixes_of_something_else_nor_the_incident_that_it_comes_from(
+        self, home: Postmortem, kept: ActionItem, fix: Fix, incident: Incident, bob: User
+    ) -> None:
+        self.say(incident, factory.fix("Of something else"), "worked", bob)
+        own = factory.incident(started_at=LATER)
+        home.incidents.add(own)
+        self.say(own, fix, "worked", bob)
+
+        assert self.state(kept) == "verified"
+
+    def test_taken_back_it_is_as_it_was(
+        self, kept: ActionItem, fix: Fix, incident: Incident, alice: User, bob: User
+    ) -> None:
+        before = ActionItem.objects.values().get(pk=kept.pk)
+        self.say(incident, fix, "worked", bob)
+        self.say(incident, fix, "no_effect", bob)
+        self.say(incident, fix, "no_effect", bob)
+
+        after = ActionItem.objects.values().get(pk=kept.pk)
+        assert after == {**before, "reopened_at": after["reopened_at"]}
+        assert [event.action for event in history(kept)] == ["action.reopen", "action.hold"]
+        assert told(alice)[-1] == f"{kept.ref} holds after all: Bound it"
+
+    def test_a_second_fix_that_helped_still_stands(
+        self, home: Postmortem, kept: ActionItem, fix: Fix, incident: Incident, bob: User
+    ) -> None:
+        self.say(incident, fix, "worked", bob)
+        self.say(incident, factory.fix(problem=home.problem), "worked", bob)
+
+        self.say(incident, fix, "no_effect", bob)
+
+        assert self.state(kept) == "open"
+
+    def test_what_somebody_took_up_since_is_theirs(
+        self, kept: ActionItem, fix: Fix, incident: Incident, alice: User, bob: User
+    ) -> None:
+        self.say(incident, fix, "worked", bob)
+        kept.refresh_from_db()
+        followups.reschedule(kept, due_on=SOON, reason="Next week.", by=alice, at=LATER)
+
+        self.say(incident, fix, "no_effect", bob)
+
+        assert self.state(kept) == "open"
+
+    def test_an_incident_that_was_none_takes_it_back_and_reopened_says_it_again(
+        self, kept: ActionItem, fix: Fix, incident: Incident, bob: User
+    ) -> None:
+        self.say(incident, fix, "worked", bob)
+
+        triage.cancel(incident, reason="A drill.", by=bob, at=LATER)
+        assert self.state(kept) == "verified"
+
+        triage.reopen(incident, reason="It was none.", by=bob, at=LATER)
+        assert self.state(kept) == "open"
+
+    def test_a_hidden_incident_is_not_named_to_who_may_not_see_it(
+        self, kept: ActionItem, fix: Fix, incident: Incident, alice: User, bob: User
+    ) -> None:
+        Incident.objects.filter(pk=incident.pk).update(visibility=Visibility.RESTRICTED)
+        incident.members.set([bob])
+
+        self.say(incident, fix, "worked", bob)
+
+        assert self.state(kept) == "open"
+        for reader, sees in ((bob, True), (alice, False)):
+            shown = str([(event.reason, event.changes) for event in recurring.history_of(kept, user=reader)])
+            assert (incident.ref in shown) == sees
+        assert incident.ref not in str(told(alice))
 
 
 def test_two_who_press_at_once(item: ActionItem, alice: User, bob: User) -> None:

@@ -100,6 +100,18 @@ class TestWhatCounts:
 
         assert counted(item, alice) == expected
 
+    def test_so_does_a_fix_of_its_problem_and_of_another_postmortem_of_that(
+        self, item: ActionItem, problem: Problem, alice: User
+    ) -> None:
+        sister = factory.postmortem("The second time", problem=problem)
+        factory.fix_use(factory.fix(problem=problem), factory.incident(started_at=LATER))
+        factory.fix_use(factory.fix(postmortem=sister), factory.incident(started_at=LATER))
+        factory.fix_use(factory.fix("Of no problem"), factory.incident(started_at=LATER))
+        unnamed = factory.action_item(postmortem=factory.postmortem("No problem named"))
+
+        assert counted(item, alice) == 2
+        assert counted(unnamed, alice) == 0
+
     def test_an_incident_counts_once_however_many_signs_there_are(
         self, item: ActionItem, postmortem: Postmortem, problem: Problem, alice: User
     ) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import copy
+import gzip
 import itertools
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,12 +18,28 @@ from postmortems import intake
 from postmortems.intake import Malformed
 from postmortems.intake.signatures import Scheme, hmac_hex
 from postmortems.models import Alert, AlertReceipt, ApiToken, Incident, Service, SigningKey, User
+from postmortems.workflows import receiving
 from tests import factory
 from tests.postmortems.conftest import Learn
 
 PAYLOADS = Path(__file__).with_name("payloads")
 NUMBERS = itertools.count()
 SECRET = "a secret of the vendor's"
+# JSON that senders get wrong, or mean: each is put at every place of a payload.
+ODD = {
+    "no number": "1e400",
+    "constant": "NaN",
+    "many digits": "9" * 4000,
+    "too many digits": "9" * 5000,
+    "zero time": '"0001-01-01T00:00:00Z"',
+    "far future": '"2099-12-31T23:59:59.999999999+14:00"',
+    "no such time": '"2025-02-30T25:61:00Z"',
+    "surrogate": '"\\ud800\\u0000"',
+    "long": '"' + "x" * 500_000 + '"',
+    "twice": '{"a": 1, "a": {"b": 2}}',
+    "many": "{" + ",".join(f'"label_{n}": "{n}"' for n in range(5000)) + "}",
+    "deep": "[" * 10_000 + "]" * 10_000,
+}
 
 
 class Payload(NamedTuple):
@@ -180,6 +198,47 @@ class SourceContract:
         assert answer.status_code == 413
         assert "1,000,000" in answer.json()["detail"]
         assert self.written() == (0, 0, 0)
+
+    def test_a_packed_body_is_refused_by_name(self) -> None:
+        payload = Payload.recorded(self.source, "firing")
+        packed = gzip.compress(json.dumps(payload.body).encode())
+
+        answer = self.send(packed, payload.headers, **{"Content-Encoding": "gzip"})
+
+        assert answer.status_code == 415 and "gzip" in answer.json()["detail"]
+        assert self.send(packed, payload.headers).status_code == 400
+        assert self.written() == (0, 0, 0)
+
+    @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", "x"])
+    def test_the_type_that_the_sender_names_does_not_matter(self, kind: str) -> None:
+        payload = Payload.recorded(self.source, "firing")
+
+        assert self.send(payload.body, payload.headers, **{"Content-Type": kind}).status_code == 200
+        assert Incident.objects.count() == 1
+
+    @pytest.mark.parametrize("odd", list(ODD.values()), ids=list(ODD))
+    def test_what_is_odd_anywhere_is_taken_or_refused_with_a_reason(self, odd: str) -> None:
+        payload = Payload.recorded(self.source, "firing")
+        taken = []
+        for path in paths(payload.body):
+            marked = json.dumps(with_value(payload.body, path, "MARK"))
+            try:
+                taken += intake.parse(self.source, payload.headers, marked.replace('"MARK"', odd).encode())
+            except Malformed as refusal:
+                assert str(refusal)
+        numbered = [replace(report, event_id=f"{n} {report.event_id}"[:100]) for n, report in enumerate(taken)]
+
+        received = receiving.receive(self.source, numbered, account=self.account, at=factory.NOON)
+
+        assert {each.did for each in received} <= {"opened", "joined", "nothing new", "reopened"}
+
+    @pytest.mark.parametrize("length", ["²", "-1", "1e3", "9" * 5000, ""])
+    def test_a_length_that_is_none_is_no_fault_of_ours(self, length: str) -> None:
+        payload = Payload.recorded(self.source, "firing")
+
+        answer = self.send(payload.body, payload.headers, **{"Content-Length": length})
+
+        assert 400 <= answer.status_code < 500 or self.written()[0] == 1
 
     # --- who sends ---
 

@@ -156,8 +156,26 @@ def test_a_delivery_with_a_number_counts_once(desk: Desk) -> None:
 
 def test_what_lies_in_the_future_is_now(desk: Desk) -> None:
     assert desk.did(told(60), at=10) == ["opened"]
+    assert desk.did(told(60), at=20) == desk.did(told(60), at=70) == ["nothing new"]
 
     assert Incident.objects.get().started_at == minutes(10)
+    assert desk.did(told(60, 900), at=80) == ["resolved"]
+    assert Incident.objects.get().resolved_at == minutes(80)
+
+
+def test_two_times_of_one_moment_are_two_incidents(desk: Desk) -> None:
+    """A sender that numbers nothing and dates everything alike."""
+    when = minutes(200)
+
+    assert desk.did(told(0, at=when), told(0, 1, at=minutes(300))) == ["opened", "resolved"]
+    assert desk.did(told(100, at=when)) == ["opened"]
+
+
+def test_what_cannot_be_formatted_is_shown_as_it_is(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kb.markdown.MAX_BYTES", 20)
+
+    assert desk.did(told(0, text="The pool is <b>exhausted</b>.")) == ["opened"]
+    assert Incident.objects.get().symptoms_html == "<pre>The pool is &lt;b&gt;exhausted&lt;/b&gt;.</pre>"
 
 
 def test_two_accounts_do_not_share_alerts(desk: Desk) -> None:
