@@ -10,7 +10,12 @@ TEXT = {"type": ["string", "null"]}
 MOMENT = {"type": ["string", "null"], "format": "date-time"}
 WORDS = {"oneOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}, {"type": "null"}]}
 DID = ("opened", "reopened", "resolved", "joined", "noted", "kept", "nothing new")
-REFUSED = {"400": "BadRequest", "401": "Unauthorized", "413": "RequestEntityTooLarge"}
+REFUSED = {
+    "400": "BadRequest",
+    "401": "Unauthorized",
+    "413": "RequestEntityTooLarge",
+    "415": "UnsupportedMediaType",
+}
 EXAMPLE = {
     "title": "Checkout answers 503",
     "dedup_key": "checkout-503",
