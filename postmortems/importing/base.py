@@ -88,11 +88,13 @@ class ParsedPostmortem:
 
 @dataclass(frozen=True)
 class Document:
-    """One postmortem out of a file of another format, told in Markdown. `name`: within the file; "": it is the file."""
+    """One postmortem out of a file of another format, told in Markdown. `name`: within the file; "": it is the file.
+    `line`: at which it begins there, if that is known."""
 
     text: str
     name: str = ""
     note: str = ""
+    line: int | None = None
 
 
 @dataclass(frozen=True)
@@ -107,8 +109,10 @@ class Left:
 
 @dataclass(frozen=True)
 class FoundRecord:
-    """A record of our own export: see `record_file.py`."""
+    """A record of our own export: see `record_file.py`. `lines`: of its fields, and of what is listed there from 1 on,
+    where each has lines of its own."""
 
     kind: str
     record: dict[str, Any]
     line: int | None = None
+    lines: Mapping[tuple[str | int, ...], int] = field(default_factory=dict)

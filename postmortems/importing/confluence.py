@@ -10,6 +10,9 @@ from postmortems.importing import told
 from postmortems.importing.base import Document, Left, Unreadable
 
 ENDINGS = (".html", ".htm")
+# A page of 60 KB of text has some 5,000 tags; 100,000 take about ten seconds.
+MAX_PAGE = 5_000_000
+MAX_TAGS = 100_000
 _CONTENT = ("div#main-content", "div.wiki-content", "article", "main", "body")
 _DROPPED = (
     *("script", "style", "noscript", "iframe", "object", "embed", "form", "template", "svg", "canvas", "link", "meta"),
@@ -29,6 +32,8 @@ def documents(text: str, *, name: str, mapping: Mapping[str, str]) -> Iterator[D
     if name.rpartition("/")[2].lower() in ("index.html", "index.htm"):
         yield Left("the index of a space, not a page")
         return
+    if len(text) > MAX_PAGE or text.count("<") > MAX_TAGS:
+        raise Unreadable(f"larger than {MAX_PAGE // 1_000_000} MB or {MAX_TAGS:,} tags: not a page of text")
     try:
         yield _read(BeautifulSoup(text, "html.parser"), name)
     except RecursionError as error:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from postmortems.importing.base import FoundRecord, Left
 
@@ -22,8 +23,11 @@ def documents(text: str, *, name: str, mapping: Mapping[str, str]) -> Iterator[F
 
 
 def _read(line: str, number: int) -> Iterator[FoundRecord | Left]:
+    if len(line) > MAX_LINE:
+        yield Left(f"longer than {MAX_LINE // 1_000_000} MB", f"line {number}", number, is_fault=True)
+        return
     try:
-        record = json.loads(line) if len(line) <= MAX_LINE else None
+        record = json.loads(line, parse_constant=_no_number, object_pairs_hook=_once_each)
     except (ValueError, RecursionError) as error:
         yield Left(f"no JSON: {error}", f"line {number}", number, is_fault=True)
         return
@@ -34,4 +38,19 @@ def _read(line: str, number: int) -> Iterator[FoundRecord | Left]:
     if kind != "export":
         yield FoundRecord(kind, record, number)
     elif record.get("version") != VERSION:
-        yield Left(f"an export of version {record.get('version')}; {VERSION} is read here", "", number, is_fault=True)
+        said = str(record.get("version"))[:60]
+        yield Left(f"an export of version {said}; {VERSION} is read here", "", number, is_fault=True)
+
+
+def _no_number(word: str) -> Any:
+    raise ValueError(f"{word} is no number")  # of JSON, though Python reads it
+
+
+def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Nobody would learn which of two values was taken."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"{twice[:60]!r} is given twice")
+    return found

@@ -7,8 +7,10 @@ from typing import Protocol
 from postmortems.importing import confluence, export_lines, incident_table, issues, jira_issues, jira_table
 from postmortems.importing.base import Document, FoundRecord, Left, Unreadable
 from postmortems.importing.folders import Found, LeftOut, stem_and_ending
+from postmortems.importing.front_matter import NO_TEXT
 from postmortems.importing.loading import Loaded
 from postmortems.importing.markdown_file import parse
+from postmortems.importing.reading import MAX_BYTES as MAX_DOCUMENT
 from postmortems.importing.reading import content_of, decode, source_of
 
 MAX_BYTES = 100_000_000  # of a file of many
@@ -83,9 +85,14 @@ def _loaded(found: Found, item: Document | Left, note: str) -> Loaded | LeftOut:
     label = f"{found.label}#{item.name}" if item.name else found.label
     if isinstance(item, Left):
         return LeftOut(label, item.reason, is_fault=item.is_fault, line=item.line)
+    text, replaced = NO_TEXT.subn("\N{REPLACEMENT CHARACTER}", item.text)
     try:
-        parsed = parse(item.text, item.name or stem_and_ending(found.name)[0])
+        if len(text) > MAX_DOCUMENT:
+            raise Unreadable(f"larger than {MAX_DOCUMENT // 1_000_000} MB: not a postmortem")
+        parsed = parse(text, item.name or stem_and_ending(found.name)[0])
+        source = source_of(text.encode())
     except Unreadable as error:
-        return LeftOut(label, error.reason, is_fault=True)
-    source = replace(source_of(item.text.encode()), note="; ".join(part for part in (note, item.note) if part))
-    return Loaded(replace(found, label=label), source, parsed)
+        # Lines of what was told are none of the file.
+        return LeftOut(label, error.reason, is_fault=True, line=item.line)
+    notes = (note, item.note, "characters that are no text were replaced" if replaced else "")
+    return Loaded(replace(found, label=label), replace(source, note="; ".join(filter(None, notes))), parsed)

@@ -127,4 +127,4 @@ def _read(row: Row, columns: Columns, name: str, note: str) -> Document | Left:
     rest = [f"- {column}: {' '.join(cell.split())}" for column in columns.other for cell in cells.get(column, ())]
     if rest:
         parts.append("\n".join([f"## {sections.BY_KEY['supporting'].title}", "", *rest]))
-    return Document(told.markdown(facts, "\n\n".join(parts), title), own or f"line {row.line}", note=note)
+    return Document(told.markdown(facts, "\n\n".join(parts), title), own or f"line {row.line}", note, row.line)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from postmortems.importing import told
@@ -12,19 +13,25 @@ ENDINGS = (".json", ".ndjson", ".jsonl")
 
 def recognises(text: str) -> bool:
     try:
-        first = next(_entries(text), None)
+        first, _ = next(_entries(text), (None, None))
     except Unreadable:
         return False
     return isinstance(first, dict) and bool({"number", "iid"} & first.keys()) and "title" in first
 
 
 def documents(text: str, *, name: str, mapping: Mapping[str, str]) -> Iterator[Document | Left]:
-    for at, issue in enumerate(_entries(text), start=1):
-        number = str(issue.get("number") or issue.get("iid") or at) if isinstance(issue, dict) else str(at)
-        yield _read(issue, number, name) if isinstance(issue, dict) else Left("no issue", number, is_fault=True)
+    for at, (issue, line) in enumerate(_entries(text), start=1):
+        if isinstance(issue, Unreadable):
+            yield Left(issue.reason, f"line {line}", line, is_fault=True)
+        elif not isinstance(issue, dict):
+            yield Left("no issue", str(at), line, is_fault=True)
+        else:
+            number = str(issue.get("number") or issue.get("iid") or at)[:40]
+            yield replace(_read(issue, number, name), line=line)
 
 
-def _entries(text: str) -> Iterator[Any]:
+def _entries(text: str) -> Iterator[tuple[Any, int | None]]:
+    """(entry, its line if they stand on lines)."""
     try:
         whole = json.loads(text)
     except RecursionError as error:
@@ -36,17 +43,22 @@ def _entries(text: str) -> Iterator[Any]:
         whole = whole.get("items", [whole])  # a search
     if not isinstance(whole, list):
         raise Unreadable("expected a list of issues")
-    yield from whole
+    yield from ((each, None) for each in whole)
 
 
-def _lines(text: str, error: ValueError) -> Iterator[Any]:
+def _lines(text: str, error: ValueError) -> Iterator[tuple[Any, int]]:
+    """One issue a line. If the first is none, the file is no such list, and `error` says what is wrong with it."""
+    is_first = True
     for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip():
             continue
         try:
-            yield json.loads(line)
+            yield json.loads(line), number
         except (ValueError, RecursionError) as wrong:
-            raise Unreadable(f"no JSON: {error}", number) from wrong
+            if is_first:
+                raise Unreadable(f"no JSON: {error}", getattr(error, "lineno", number)) from wrong
+            yield Unreadable(f"no JSON: {wrong}"), number
+        is_first = False
 
 
 def _read(issue: Mapping[str, Any], number: str, name: str) -> Document | Left:

@@ -4,6 +4,8 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from postmortems.importing.reading import MAX_BYTES
+
 MAX_DEPTH = 40
 _FENCED = re.compile(r"\{(code|noformat)(?::[^}\n]{0,100})?\}(.*?)\{\1\}", re.DOTALL)
 _LINE_RULES: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...] = (
@@ -22,7 +24,9 @@ _LINE_RULES: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]],
 
 
 def from_wiki(text: str) -> str:
-    """Code as it is, the rest line by line."""
+    """Code as it is, the rest line by line. What is too long for a postmortem is left for others to refuse."""
+    if len(text) > MAX_BYTES:
+        return text
     text = text.replace("\r\n", "\n")
     made: list[str] = []
     end = 0

@@ -39,7 +39,7 @@ def _read(row: Row) -> Document | Left:
         "ended at": _moment(row.first("resolved")),
     }
     said = told.comments(map(_comment, row.all("comment", "comments")))
-    return Document(told.markdown(facts, f"{from_wiki(row.first('description'))}\n\n{said}", title), key)
+    return Document(told.markdown(facts, f"{from_wiki(row.first('description'))}\n\n{said}", title), key, line=row.line)
 
 
 def _comment(cell: str) -> tuple[str, str, str]:

@@ -13,9 +13,10 @@ import yaml
 
 from postmortems import sections
 from postmortems.importing import front_matter
-from postmortems.importing.base import Unreadable
+from postmortems.importing.base import FoundRecord, Unreadable
 
 Record = dict[str, Any]
+Lines = dict[tuple[str | int, ...], int]
 MARK = "kb_record"
 MAX_DEPTH = 8
 # Kind of record -> its texts that stand below the front matter: key -> heading.
@@ -79,24 +80,30 @@ def _escaped(body: str) -> str:
 # --- read ---
 
 
-def read(text: str) -> tuple[str, Record]:
-    """(kind, record). Raises `Unreadable` with the line."""
+def read(text: str) -> FoundRecord:
+    """The record, and the line of each fact and text of it. Raises `Unreadable` with the line."""
     newline = "\r\n" if text.startswith("---\r\n") else "\n"
     end = text.find(f"{newline}---{newline}", 3)
     if end < 0:
         raise Unreadable("front matter: it does not end", 1)
     start = end + len(newline) * 2 + 3
-    facts = _facts(text[3 + len(newline) : end])
+    builder = _Builder()
+    facts = _facts(text[3 + len(newline) : end], builder)
     kind = str(facts.pop(MARK, ""))
     if kind not in TEXTS:
         raise Unreadable(f"front matter: {MARK} is none of {', '.join(TEXTS)}", 2)
-    texts = dict(_texts(text, start, newline, TEXTS[kind]))
+    texts = {key: (body, line) for key, body, line in _texts(text, start, newline, TEXTS[kind])}
     if kind == "postmortem":
-        return kind, facts | {SECTIONS: [{"key": key, "body": body} for key, body in texts.items()]}
-    return kind, facts | {key: texts.get(key, "") for key in TEXTS[kind]}
+        places: Lines = {(SECTIONS, number): line for number, (_, line) in enumerate(texts.values(), start=1)}
+        facts[SECTIONS] = [{"key": key, "body": body} for key, (body, _) in texts.items()]
+    else:
+        places = {(key,): line for key, (_, line) in texts.items()}
+        facts |= {key: texts[key][0] if key in texts else "" for key in TEXTS[kind]}
+    return FoundRecord(kind, facts, lines={**builder.lines, **places})
 
 
-def _texts(text: str, start: int, newline: str, known: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+def _texts(text: str, start: int, newline: str, known: Mapping[str, str]) -> Iterator[tuple[str, str, int]]:
+    """(key, text, line) each."""
     mark = re.compile(rf"^<!-- section: ([a-z_]{{1,30}}) -->{newline}(?:## [^\n]*\n(?:{newline})?)?", re.MULTILINE)
     found = list(mark.finditer(text, start))
     seen: set[str] = set()
@@ -109,12 +116,12 @@ def _texts(text: str, start: int, newline: str, known: Mapping[str, str]) -> Ite
         seen.add(key)
         body = text[match.end() : after.start() if after else len(text)]
         body = body.removesuffix(newline * 2) if after else body.removesuffix(newline)
-        yield key, _ESCAPED.sub(r"\1", body)
+        yield key, _ESCAPED.sub(r"\1", body), line
 
 
-def _facts(block: str) -> Record:
+def _facts(block: str, builder: "_Builder") -> Record:
     try:
-        return _Builder().build(yaml.parse(block, Loader=_LOADER))
+        return builder.build(yaml.parse(block, Loader=_LOADER))
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         raise Unreadable(f"front matter: {error.problem or error}", mark.line + 2 if mark else 1) from error
@@ -129,6 +136,8 @@ class _Builder:
         self.stack: list[Any] = []
         self.keys: list[str | None] = []
         self.whole: Any = None
+        self.key = ""  # of the outermost mapping
+        self.lines: Lines = {}
 
     def build(self, events: Iterator[yaml.Event]) -> Record:
         for event in events:
@@ -167,6 +176,9 @@ class _Builder:
             if event.value in self.stack[-1]:
                 raise Unreadable(f"front matter: the key {event.value[:60]!r} is given twice", line)
             self.keys[-1] = event.value
+            if len(self.stack) == 1:
+                self.key = event.value
+                self.lines[(self.key,)] = line
             return
         is_empty = event.implicit[0] and event.value in ("", *front_matter.EMPTY)
         self._put(None if is_empty else event.value, line)
@@ -176,6 +188,8 @@ class _Builder:
             self.whole = value
         elif isinstance(self.stack[-1], list):
             self.stack[-1].append(value)
+            if len(self.stack) == 2:
+                self.lines[self.key, len(self.stack[-1])] = line
         elif self.keys[-1] is None:
             raise Unreadable("front matter: a key must be a word", line)
         else:

@@ -51,7 +51,7 @@ def rows_of(text: str) -> Iterator[Row | Left]:
         line = reader.line_num
         for number, cells in enumerate(reader):
             if number >= MAX_ROWS:
-                raise Unreadable(f"more than {MAX_ROWS} rows", line)
+                raise Unreadable(f"more than {MAX_ROWS} rows. From here on nothing was read", line)
             begins, line = line + 1, reader.line_num
             if not any(cell.strip() for cell in cells):
                 continue
@@ -61,7 +61,7 @@ def rows_of(text: str) -> Iterator[Row | Left]:
                 continue
             yield Row(header, cells, begins)
     except csv.Error as error:
-        raise Unreadable(f"no CSV: {error}", line + 1) from error
+        raise Unreadable(f"no CSV: {error}. From here on nothing was read", line + 1) from error
 
 
 def _delimiter(first: str) -> str:

@@ -27,7 +27,9 @@ from postmortems.importing.reading import Source
 from postmortems.models import ImportedFile, Postmortem
 from postmortems.workflows import restoring
 from postmortems.workflows.import_rows import Prepared, RowWriter, fingerprint_of, identity_of
-from postmortems.workflows.restoring import NotRestored, Restorable, Restorer
+from postmortems.workflows.restore_records import Restorable, check
+from postmortems.workflows.restore_values import NotRestored
+from postmortems.workflows.restoring import Restorer
 
 # Written in one transaction, each file in a savepoint of its own: the index learns them together, which takes it
 # little longer than one, and other writers wait for two seconds at most.
@@ -180,8 +182,7 @@ class _Run:
         if isinstance(source, LeftOut):
             yield Outcome(source.label, IGNORED, reason=source.reason)
         elif record_file.is_record(source.text):
-            kind, record = record_file.read(source.text)
-            yield self._record(found, FoundRecord(kind, record))
+            yield self._record(found, record_file.read(source.text))
         elif known := self._as_it_was(found, source):
             ref, title = known.postmortem.ref, known.postmortem.title
             yield Outcome(found.label, UNCHANGED, ref=ref, title=title, note=source.note)
@@ -196,9 +197,9 @@ class _Run:
         return Prepared(item, {}, ()) if self.options.dry_run else Prepared.of(item)
 
     def _record(self, found: Found, read: FoundRecord) -> Item:
-        given = Restorable(read.kind, read.record, found.label, read.line, found.beside)
+        given = Restorable(read.kind, read.record, found.label, read.line, found.beside, read.lines)
         try:
-            restoring.checked(given.kind, given.record)
+            check(given.kind, given.record)
             seen = self.restorer.look(given)
             if self.options.dry_run:
                 return _of_record(given, seen)
@@ -320,7 +321,7 @@ def _of_record(given: Restorable, done: restoring.Restored) -> Outcome:
 
 def _not_restored(given: Restorable, refusal: Exception) -> Outcome:
     reason = str(refusal) if isinstance(refusal, NotRestored) else f"cannot be stored: {refusal}"
-    return Outcome(given.label, SKIPPED, given.ref, given.title, reason, given.line)
+    return Outcome(given.label, SKIPPED, given.ref, given.title, reason, given.line_of(refusal))
 
 
 def _is_another(known: ImportedFile, loaded: Loaded) -> bool:

@@ -229,18 +229,18 @@ def test_a_record_is_read_from_its_file_as_it_was_written(texts: tuple[str, ...]
     deep = [{"at": texts[0], "uses": [{"note": texts[1]}, {"note": None}]}]
     record = {"ref": "PM-1", "title": texts[2], "tags": list(texts), "timeline": deep, "sections": sections}
 
-    kind, read = record_file.read(record_file.write(record, "postmortem"))
+    found = record_file.read(record_file.write(record, "postmortem"))
 
-    assert kind == "postmortem"
-    assert read == record
+    assert found.kind == "postmortem"
+    assert found.record == record
 
 
 def test_git_may_turn_the_ends_of_lines(tmp_path: Path) -> None:
     record = {"ref": "PM-1", "title": "A", "sections": [{"key": "summary", "body": "one\ntwo"}]}
 
-    _, read = record_file.read(record_file.write(record, "postmortem").replace("\n", "\r\n"))
+    found = record_file.read(record_file.write(record, "postmortem").replace("\n", "\r\n"))
 
-    assert read["sections"] == [{"key": "summary", "body": "one\r\ntwo"}]
+    assert found.record["sections"] == [{"key": "summary", "body": "one\r\ntwo"}]
 
 
 @pytest.mark.parametrize(
@@ -366,10 +366,11 @@ def test_people_who_are_not_here_are_told_and_owners_of_actions_kept_as_text(tmp
         ('{"record": "incident", "ref": "INC-9", "title": "a\\u0000b"}', "no text"),
         ('{"record": "incident", "ref": "INC-9", "title": "a", "severity": "sev7"}', "severity"),
         ('{"record": "incident", "ref": "INC-9", "title": "a", "started_at": "noon"}', "no moment"),
-        ('{"record": "incident", "ref": "INC-9", "title": "a"}', "cannot be stored"),
+        ('{"record": "incident", "ref": "INC-9", "title": "a"}', "started_at: is missing"),
         ('{"record": "incident", "ref": "INC-9", "timeline": [7]}', "no record"),
-        ('{"record": "tag", "slug": "x", "name": 7, "aliases": {"a": 1}, "record2": []}', ""),
-        ('{"record": "comparison", "postmortem": "PM-8", "earlier": "PM-9"}', "not here"),
+        ('{"record": "tag", "slug": "x", "name": 7, "aliases": ["a"], "record2": []}', ""),
+        ('{"record": "tag", "slug": "x", "name": "X", "aliases": {"a": 1}}', "aliases: a list is expected"),
+        ('{"record": "comparison", "postmortem": "PM-8", "earlier": "PM-9", "at": "2026-01-01"}', "not here"),
         ('{"record": "attachment", "token": "x", "postmortem": "PM-9"}', "token"),
         ('{"record": "postmortem", "ref": "PM-9", "title": "a", "attachments": [{"token": "a"}]}', "token"),
     ],
