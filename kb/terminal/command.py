@@ -5,8 +5,10 @@ import json
 import os
 import sys
 from argparse import ArgumentParser, ArgumentTypeError, Namespace, RawDescriptionHelpFormatter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any, Protocol
 
 from kb.terminal import printing
@@ -17,6 +19,7 @@ from kb.terminal.remote import Server
 FOUND, NOTHING, USAGE, TROUBLE = 0, 1, 2, 3
 MAX_TEXT = 100_000  # characters of a log; its end says most
 MAX_TITLE = 300
+EXPORTS = ("markdown", "jsonl", "csv")
 SEVERITIES = ("sev1", "sev2", "sev3", "sev4")
 EPILOG = """\
 Which server: --server, else KB_SERVER, else `server` in ~/.config/kb/config.toml. None: the database of this machine.
@@ -28,6 +31,7 @@ reached or does not know you.
   kb suggest < error.log
   kb search connection pool timeout
   kb incident new --title "Checkout answers 503" --severity sev2 --service checkout
+  kb export copy.zip
 """
 
 
@@ -45,6 +49,8 @@ class Place(Protocol):
     def declare(self, report: Mapping[str, Any]) -> dict[str, Any]: ...
 
     def bring_in(self, paths: Sequence[Path], options: Mapping[str, Any]) -> dict[str, Any]: ...
+
+    def take_out(self, form: str) -> Iterator[bytes]: ...
 
 
 def main() -> None:
@@ -140,6 +146,12 @@ def _parser() -> ArgumentParser:
     bring.add_argument("--format", default="", help="if it is not to be seen from the file")
     bring.add_argument("--map", default="", metavar="FIELD=COLUMN,...", help="columns of a table of incidents")
     bring.set_defaults(act=_import)
+
+    take = commands.add_parser("export", parents=[common], help="everything you may see, as a file")
+    take.add_argument("file", type=Path, metavar="FILE", help="a new file; -: standard output")
+    take.add_argument("--format", choices=EXPORTS, default="markdown", help="markdown and csv are zips")
+    take.add_argument("--replace", action="store_true", help="write over FILE if it is there")
+    take.set_defaults(act=_export)
     return parser
 
 
@@ -185,12 +197,44 @@ def _import(place: Place, typed: Namespace) -> int:
     return USAGE if answer["skipped"] else FOUND
 
 
+def _export(place: Place, typed: Namespace) -> int:
+    """To a file of one's own, which is there whole or not at all."""
+    if str(typed.file) == "-":
+        with _standard_output():
+            for piece in place.take_out(typed.format):
+                sys.stdout.buffer.write(piece)
+        return FOUND
+    if typed.file.exists() and not typed.replace:
+        raise BadRequest(f"{typed.file} is there already. --replace writes over it.")
+    try:
+        # What is restricted is in it, too: nobody else on this machine is to read it.
+        with NamedTemporaryFile(dir=typed.file.parent, prefix=".kb-export-", delete=False) as file:
+            begun = Path(file.name)
+    except OSError as error:
+        raise BadRequest(f"{typed.file} cannot be written: {error.strerror}") from error
+    try:
+        with begun.open("wb") as out:
+            size = sum(out.write(piece) for piece in place.take_out(typed.format))
+        begun.replace(typed.file)
+    except OSError as error:
+        raise Unwritten(f"{typed.file} cannot be written: {error.strerror}") from error
+    finally:
+        begun.unlink(missing_ok=True)
+    _tell({"file": str(typed.file), "format": typed.format, "bytes": size}, typed, printing.exported)
+    return FOUND
+
+
 def _tell(answer: Mapping[str, Any], typed: Namespace, in_words: Callable[[Mapping[str, Any]], str]) -> None:
+    with _standard_output():
+        sys.stdout.write(json.dumps(answer, ensure_ascii=True) + "\n" if typed.json else in_words(answer))
+
+
+@contextmanager
+def _standard_output() -> Iterator[None]:
     if sys.stdout is None:
         raise Unwritten("There is nowhere to write the answer to: standard output is closed.")
-    text = json.dumps(answer, ensure_ascii=True) + "\n" if typed.json else in_words(answer)
     try:
-        sys.stdout.write(text)
+        yield
         sys.stdout.flush()
     except BrokenPipeError:
         raise

@@ -3,8 +3,9 @@
 import io
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import django
@@ -12,6 +13,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management import CommandError, call_command
 from django.db import DatabaseError
 
+from kb.archives import CHUNK
 from kb.terminal.answers import BadRequest, Trouble
 
 # A question on a terminal is no place for the log.
@@ -46,15 +48,27 @@ class Database:
         named = [f"--{name}={options[name]}" for name in ("format", "map") if options[name]]
         return self._call("import_postmortems", *flags, *named, "--", *map(str, paths))
 
+    def take_out(self, form: str) -> Iterator[bytes]:
+        """By way of a file: what a command writes to standard output goes there, and nowhere else."""
+        with TemporaryDirectory(prefix="kb-export-") as folder:
+            path = Path(folder) / "export"
+            self._run("export", f"--format={form}", "--", str(path), stdout=io.StringIO())
+            with path.open("rb") as file:
+                while piece := file.read(CHUNK):
+                    yield piece
+
     def _call(self, command: str, *arguments: str) -> dict[str, Any]:
         out = io.StringIO()
+        self._run(command, "--json", *arguments, stdout=out)
+        answer: dict[str, Any] = json.loads(out.getvalue())
+        return answer
+
+    def _run(self, command: str, *arguments: str, stdout: io.StringIO) -> None:
         try:
-            call_command(command, "--json", *arguments, stdout=out, stderr=io.StringIO())
+            call_command(command, *arguments, stdout=stdout, stderr=io.StringIO())
         except CommandError as error:
-            if not out.getvalue():
+            if not stdout.getvalue():
                 raise BadRequest(str(error)) from error
         except DatabaseError as error:
             where = "KB_SERVER names a server, KB_DATA_DIR the folder of a knowledge base on this machine"
             raise Trouble(f"There is no knowledge base here ({error}). {where}.") from error
-        answer: dict[str, Any] = json.loads(out.getvalue())
-        return answer

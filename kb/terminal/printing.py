@@ -79,6 +79,10 @@ def imported(answer: Answer) -> str:
     return _joined([*lines, f"{counts}, {len(answer['skipped'])} skipped, {len(answer['ignored'])} ignored"])
 
 
+def exported(answer: Answer) -> str:
+    return _joined([plain(f"Written to {answer['file']}: {answer['bytes']:,} bytes.")])
+
+
 def _head(row: Answer) -> str:
     facts = ", ".join(
         str(fact) for fact in (row.get("occurred_on"), row.get("severity"), row.get("confidence")) if fact

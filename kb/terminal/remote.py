@@ -12,7 +12,7 @@ from tempfile import TemporaryFile
 from typing import Any, BinaryIO
 from urllib.parse import quote, urlencode, urljoin, urlsplit
 
-from kb.archives import Entry, zipped
+from kb.archives import CHUNK, Entry, zipped
 from kb.terminal.answers import BadRequest, Trouble
 
 TIMEOUT = 10  # seconds without a word
@@ -27,6 +27,14 @@ class _NoRedirects(urllib.request.HTTPRedirectHandler):
 
     def redirect_request(self, *_: Any, **__: Any) -> None:
         return None
+
+
+class _AnswerAllTheSame(Exception):
+    """Refused, and yet with what was asked for."""
+
+    def __init__(self, answer: dict[str, Any]) -> None:
+        super().__init__()
+        self.answer = answer
 
 
 class Server:
@@ -86,9 +94,27 @@ class Server:
             return self._open_and_read(path, None, {}, "GET")
         return self._open_and_read(path, json.dumps(sent).encode(), {"Content-Type": "application/json"}, "POST")
 
+    def take_out(self, form: str) -> Iterator[bytes]:
+        """The file, as it comes. Raises `Trouble` if it does not come whole."""
+        with self._opened(
+            f"/api/v1/export/?{urlencode({'format': form})}", None, {"Accept": "*/*"}, "GET", LONG
+        ) as answer:
+            while piece := answer.read(CHUNK):
+                yield piece
+
     def _open_and_read(
         self, path: str, body: Any, more: Mapping[str, str], method: str, timeout: int = TIMEOUT
     ) -> dict[str, Any]:
+        try:
+            with self._opened(path, body, more, method, timeout) as answer:
+                return self._read(answer.read(MAX_ANSWER))
+        except _AnswerAllTheSame as known:
+            return known.answer
+
+    @contextmanager
+    def _opened(
+        self, path: str, body: Any, more: Mapping[str, str], method: str, timeout: int
+    ) -> Iterator[http.client.HTTPResponse]:
         headers = {"Accept": "application/json", "User-Agent": "kb", **more}
         headers |= {"Authorization": f"Bearer {self.token}"} if self.token else {}
         request = urllib.request.Request(  # noqa: S310  (http and https only)
@@ -96,10 +122,10 @@ class Server:
         )
         try:
             with self._open(request, timeout=timeout) as answer:
-                return self._read(answer.read(MAX_ANSWER))
+                yield answer
         except urllib.error.HTTPError as error:
             with error:
-                return self._refused(error)
+                raise _AnswerAllTheSame(self._refused(error)) from error
         except urllib.error.URLError as error:
             raise Trouble(self._why(error.reason)) from error
         except (TimeoutError, OSError, http.client.HTTPException) as error:

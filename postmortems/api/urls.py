@@ -7,6 +7,7 @@ from postmortems.api import (
     actions,
     catalogue,
     describing,
+    exports,
     fixes,
     glossary,
     imports,
@@ -51,6 +52,7 @@ urlpatterns = [
     path("docs/<slug:tag>/", describing.docs_of, name="api_docs_of"),
     path("me/", catalogue.MeView.as_view(), name="api_me"),
     path("me/settings/", notifications.SettingsView.as_view(), name="api_settings"),
+    path("export/", exports.ExportView.as_view(), name="api_export"),
     path("imports/<str:filename>", imports.ImportView.as_view(), name="api_import"),
     path("", include(router.urls)),
 ]

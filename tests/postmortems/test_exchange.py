@@ -17,6 +17,7 @@ from django.apps import apps
 from django.core.management import CommandError, call_command
 from django.db import transaction
 from django.test import Client
+from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -27,6 +28,7 @@ from postmortems.importing import record_file
 from postmortems.importing.base import Unreadable
 from postmortems.models import (
     ActionItem,
+    ApiToken,
     AuditEvent,
     Comment,
     Comparison,
@@ -494,6 +496,42 @@ def test_anybody_who_is_signed_in_takes_a_copy_and_it_is_written_down(alice: Use
     assert answer["Content-Disposition"].startswith("attachment; ")
     assert content
     assert AuditEvent.objects.get(action="export.make").by == alice
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_a_program_takes_what_its_account_may_see(restricted: Postmortem, charlie: User, form: str) -> None:
+    _, content_type, make = FORMATS[form]
+    expected = whole(make, charlie)
+    secret = ApiToken.objects.issue(user=charlie, name="copy", scopes=["read"], at=timezone.now())[1]
+
+    answer = Client().get(f"/api/v1/export/?format={form}", headers={"authorization": f"Bearer {secret}"})
+
+    assert answer.status_code == 200
+    assert answer["Content-Type"] == content_type
+    assert b"".join(answer) == expected
+    assert AuditEvent.objects.get(action="export.make").by == charlie
+
+
+@pytest.mark.parametrize(
+    ("scope", "query", "status"), [("read", "?format=poem", 400), ("write", "", 403), ("read", "", 200)]
+)
+def test_the_export_of_the_api_wants_a_form_and_the_scope_to_read(
+    alice: User, scope: str, query: str, status: int
+) -> None:
+    secret = ApiToken.objects.issue(user=alice, name="copy", scopes=[scope], at=timezone.now())[1]
+    headers = {"authorization": f"Bearer {secret}", "accept": "application/zip"}
+
+    answer = Client().get(f"/api/v1/export/{query}", headers=headers)
+
+    assert answer.status_code == status
+    assert AuditEvent.objects.filter(action="export.make").exists() == (status == 200)
+
+
+def test_asking_for_the_head_of_an_export_takes_no_copy(alice: User) -> None:
+    answer = factory.signed_in(alice).head("/api/v1/export/")
+
+    assert answer.status_code == 200
+    assert not AuditEvent.objects.filter(action="export.make").exists()
 
 
 def test_a_stranger_takes_nothing() -> None:

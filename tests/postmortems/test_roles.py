@@ -100,6 +100,7 @@ REQUESTS: Mapping[str, Mapping[str, Request]] = {
         "watch services": lambda on, by: by.post("/notifications/services/"),
         "search": lambda on, by: by.get("/search/?q=pool"),
         "export": lambda on, by: by.get("/export/records.jsonl"),
+        "export, as a program": lambda on, by: by.get("/api/v1/export/?format=jsonl"),
         "suggestions": lambda on, by: by.post("/incidents/suggestions/", {"title": "Checkout"}),
         "search, as a program": lambda on, by: by.get("/api/v1/search/?q=pool"),
         "watch, as a program": lambda on, by: api(by, on.incident, "watch"),

@@ -15,7 +15,9 @@ from django.test import Client
 
 from kb.terminal import command
 from kb.terminal.remote import Server
+from postmortems.exporting.files import FORMATS
 from postmortems.models import ApiToken, AuditEvent, Incident, Postmortem, User
+from postmortems.search import THE_MACHINE
 from tests import factory
 from tests.postmortems.conftest import Learn
 
@@ -100,7 +102,7 @@ class Wire:
             raise urllib.error.HTTPError(
                 request.full_url, answer.status_code, "", Message(), io.BytesIO(answer.content)
             )
-        return io.BytesIO(answer.content)
+        return io.BytesIO(b"".join(answer.streaming_content) if answer.streaming else answer.content)
 
 
 @pytest.fixture
@@ -153,6 +155,40 @@ def test_an_administrator_imports_over_the_wire(
     assert not Postmortem.objects.filter(title="Hidden").exists()
     assert AuditEvent.objects.filter(action="import.upload").count() == 3
     assert command.run([*table[:2], "--map", "title"]) == 2
+
+
+@pytest.mark.parametrize("form", ["markdown", "jsonl", "csv"])
+def test_a_copy_is_taken_over_the_wire_and_of_this_machine(
+    known: Postmortem, wired: str, alice: User, capsysbinary: Any, tmp_path: Path, form: str
+) -> None:
+    factory.postmortem("Behind closed doors", visibility="restricted")
+    theirs = b"".join(FORMATS[form][2](alice))
+    everything = b"".join(FORMATS[form][2](THE_MACHINE))
+    path = tmp_path / "copy"
+
+    ended = [command.run(["export", "-", "--format", form]), command.run(["export", str(path), "--format", form])]
+    ended += [command.run(["export", str(path)])]
+    streamed, of_a_file = capsysbinary.readouterr().out, path.read_bytes()
+    local = command.run(["export", str(path), "--format", form, "--replace", "--local", "--json"])
+
+    assert (ended, local) == ([0, 0, 2], 0)
+    assert streamed.startswith(theirs)
+    assert of_a_file == theirs != everything
+    assert path.read_bytes() == everything
+    assert path.stat().st_mode & 0o077 == 0
+    assert [found.name for found in tmp_path.iterdir() if "export" in found.name] == []
+
+
+def test_a_copy_that_is_refused_leaves_no_file(
+    known: Postmortem, wired: str, capsys: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KB_TOKEN", "kb_wrong")
+
+    ended = [command.run(["export", str(tmp_path / "copy")]), command.run(["export", str(tmp_path / "no" / "copy")])]
+
+    assert ended == [3, 2]
+    assert "not good there" in capsys.readouterr().err
+    assert list(tmp_path.glob("*copy*")) == list(tmp_path.glob(".kb*")) == []
 
 
 def test_a_server_says_what_it_does_not_take(known: Postmortem, wired: str, capsys: Any) -> None:
