@@ -6,6 +6,9 @@ from zoneinfo import ZoneInfo
 
 from django.utils import timezone
 
+# A moment outside of these can be kept, and shown in no zone beyond it; nothing that is written down here lies there.
+YEARS = range(1900, 9000)
+
 
 def zone_of(reader: Any) -> tzinfo:
     """The one that this person chose; without a choice, the site's."""
@@ -37,3 +40,8 @@ def moment_of(day: date, clock: time, zone: tzinfo) -> datetime:
         else:
             before = middle
     return after.replace(microsecond=0)
+
+
+def is_showable(at: datetime) -> bool:
+    """Whether it can be said in every time zone: a calendar of computers ends at the years 1 and 9999."""
+    return at.year in YEARS

@@ -9,6 +9,7 @@ from django import forms
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from kb.clock import is_showable
 from kb.errors import DomainError
 from postmortems import moments
 from postmortems.models import (
@@ -49,6 +50,12 @@ class MomentInput(forms.DateTimeInput):
 
     def __init__(self) -> None:
         super().__init__(format="%Y-%m-%dT%H:%M")
+
+
+def shown_anywhere(at: datetime) -> None:
+    """Refuses what cannot be said in every time zone."""
+    if not is_showable(at):
+        raise forms.ValidationError("Write the year in four digits, such as 2026.")
 
 
 class ReportForm(forms.Form):
@@ -108,7 +115,7 @@ class EditForm(ReportForm):
     """An incident as it is known now."""
 
     severity = forms.ChoiceField(choices=list(SEVERITIES.items()), initial=Severity.SEV3, widget=forms.RadioSelect)
-    started_at = forms.DateTimeField(label="Started at", widget=MomentInput)
+    started_at = forms.DateTimeField(label="Started at", widget=MomentInput, validators=[shown_anywhere])
     detection_source = forms.ChoiceField(
         label="How did we learn of it?", choices=[("", "Not known yet"), *DetectionSource.choices], required=False
     )

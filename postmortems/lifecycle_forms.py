@@ -5,7 +5,7 @@ from typing import Any
 
 from django import forms
 
-from postmortems.forms import MomentInput, OutcomeForm
+from postmortems.forms import MomentInput, OutcomeForm, shown_anywhere
 from postmortems.models import Fix, Incident, Problem, Service, TimelineEntry
 from postmortems.models.fix import MOST_MONTHS
 from postmortems.models.incident import TITLE_LENGTH
@@ -77,6 +77,7 @@ class TimesForm(forms.Form):
             del self.fields["closed_at"]
         for field in self.fields.values():
             field.widget = MomentInput()
+            field.validators = [shown_anywhere]
 
     def clean(self) -> dict[str, datetime | None]:
         return {name: as_it_was(value, self.initial.get(name)) for name, value in self.cleaned_data.items()}

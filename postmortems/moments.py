@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
 
+from kb.clock import is_showable
 from kb.errors import DomainError
 
 _CLOCK = re.compile(
@@ -73,9 +74,12 @@ def _later(text: str, after: datetime) -> datetime:
     if not steps:
         raise NotAMoment(f"{text!r:.60} is no time. {USAGE}")
     try:
-        return (after + timedelta(**steps)).astimezone(UTC)
+        at = (after + timedelta(**steps)).astimezone(UTC)
     except OverflowError as error:
         raise NotAMoment(f"{text!r:.60} is too far away.") from error
+    if not is_showable(at):
+        raise NotAMoment(f"{text!r:.60} is too far away.")
+    return at
 
 
 def _clock(found: re.Match[str], text: str) -> time:
@@ -109,6 +113,8 @@ def _moment(day: date, clock: time, zone: tzinfo) -> datetime:
         moments = first.astimezone(UTC), second.astimezone(UTC)
     except OverflowError as error:
         raise NotAMoment(f"{day} is too far away.") from error
+    if not is_showable(moments[0]):
+        raise NotAMoment(f"{day} is too far away.")
     if moments[0] == moments[1]:
         return moments[0]
     # Across a gap, the way to UTC and back does not return to the same clock time.

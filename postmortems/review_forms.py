@@ -20,8 +20,9 @@ def lines(rows: int) -> forms.Textarea:
 class RequestForm(forms.Form):
     """Who is asked to review."""
 
+    # By user name: a number can be longer than a database takes.
     reviewers = forms.ModelMultipleChoiceField(
-        queryset=User.objects.none(), required=False, widget=forms.CheckboxSelectMultiple
+        queryset=User.objects.none(), to_field_name="username", required=False, widget=forms.CheckboxSelectMultiple
     )
 
     def __init__(self, *args: Any, candidates: QuerySet[User], **kwargs: Any) -> None:

@@ -11,6 +11,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from kb import markdown
+from kb.clock import is_showable
 
 register = Library()
 
@@ -69,6 +70,8 @@ def _time(at: datetime, text: str, title: str) -> SafeString:
 
 
 def _here(at: datetime) -> str:
+    if not is_showable(at):  # from elsewhere: a page is shown whatever stands in a row
+        return _utc(at)
     return date_format(timezone.localtime(at), "j M Y, H:i")
 
 

@@ -1,11 +1,13 @@
 """How rows are named in JSON: people by user name, documents by ref, services, teams and tags by slug."""
 
+from datetime import datetime
 from typing import Any, TypeVar
 
 from django.db import models
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from kb.clock import is_showable
 from postmortems.models import Fix, Incident, Postmortem, Service, Team, User
 
 TEXT_LENGTH = 100_000
@@ -30,6 +32,16 @@ class ReadOnly(serializers.ModelSerializer[Row]):
 
     def get_extra_kwargs(self) -> dict[str, dict[str, Any]]:
         return {name: {"read_only": True} for name in self.Meta.fields}
+
+
+class Moment(serializers.DateTimeField):
+    """A moment that can be said in every time zone."""
+
+    def to_internal_value(self, value: Any) -> datetime:
+        at = super().to_internal_value(value)
+        if not is_showable(at):
+            raise serializers.ValidationError("Write the year in four digits, such as 2026.")
+        return at
 
 
 @extend_schema_field({"type": "string"})

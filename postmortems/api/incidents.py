@@ -93,7 +93,7 @@ class VerdictSerializer(serializers.Serializer[Any]):
 
     item = serializers.CharField()
     verdict = serializers.ChoiceField(SuggestionVerdict.Verdict.choices)
-    at = serializers.DateTimeField()
+    at = fields.Moment()
 
 
 class BlockerSerializer(serializers.Serializer[Any]):
@@ -115,7 +115,7 @@ class IncidentInput(serializers.Serializer[Any]):
     severity = serializers.ChoiceField(Severity.choices, required=False)
     environment = serializers.ChoiceField(Environment.choices, required=False)
     detection_source = serializers.ChoiceField(DetectionSource.choices, required=False, allow_blank=True)
-    started_at = serializers.DateTimeField(required=False)
+    started_at = fields.Moment(required=False)
     services = fields.many(fields.ServiceSlug(), required=False)
 
     def validate_started_at(self, value: datetime) -> datetime:
@@ -155,12 +155,12 @@ class HandOverInput(CommandInput):
 class TimesInput(serializers.Serializer[Any]):
     """Milestones as they really were; what is left out stays."""
 
-    started_at = serializers.DateTimeField(required=False)
-    detected_at = serializers.DateTimeField(required=False, allow_null=True)
-    acknowledged_at = serializers.DateTimeField(required=False, allow_null=True)
-    mitigated_at = serializers.DateTimeField(required=False, allow_null=True)
-    resolved_at = serializers.DateTimeField(required=False)
-    closed_at = serializers.DateTimeField(required=False)
+    started_at = fields.Moment(required=False)
+    detected_at = fields.Moment(required=False, allow_null=True)
+    acknowledged_at = fields.Moment(required=False, allow_null=True)
+    mitigated_at = fields.Moment(required=False, allow_null=True)
+    resolved_at = fields.Moment(required=False)
+    closed_at = fields.Moment(required=False)
 
 
 class OutcomeInput(serializers.Serializer[Any]):

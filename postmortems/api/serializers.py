@@ -5,7 +5,7 @@ from typing import Any
 from rest_framework import serializers
 
 from kb.api_schema import sent_like
-from postmortems.api.fields import TEXT_LENGTH
+from postmortems.api.fields import TEXT_LENGTH, Moment
 from postmortems.models import Environment, Service
 from postmortems.suggestions import Report
 
@@ -21,7 +21,7 @@ class ReportSerializer(serializers.Serializer[Report]):
         many=True, slug_field="slug", queryset=Service.objects.listed(), required=False
     )
     environment = serializers.ChoiceField(Environment.choices, required=False, default="")
-    started_at = serializers.DateTimeField(required=False, allow_null=True, default=None)
+    started_at = Moment(required=False, allow_null=True, default=None)
     limit = serializers.IntegerField(min_value=1, max_value=20, required=False, default=3)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:

@@ -30,7 +30,7 @@ class EntrySerializer(fields.ReadOnly[TimelineEntry]):
 class NewEntrySerializer(serializers.Serializer[Any]):
     """What is known or done. Without `at`: now."""
 
-    at = serializers.DateTimeField(required=False)
+    at = fields.Moment(required=False)
     kind = serializers.ChoiceField(TimelineEntry.Kind.choices, required=False, default=TimelineEntry.Kind.NOTE)
     text = serializers.CharField(max_length=10_000)
     evidence_url = serializers.URLField(max_length=500, required=False, allow_blank=True, default="")

@@ -5,8 +5,10 @@ from itertools import pairwise
 from zoneinfo import ZoneInfo, available_timezones
 
 import pytest
+from django.utils import timezone
 
-from kb.clock import moment_of
+from kb.clock import is_showable, moment_of
+from kb.templatetags.kb import moment
 
 EIGHT = time(8)
 
@@ -38,3 +40,14 @@ def test_days_follow_each_other_in_every_zone() -> None:
         moments = [moment_of(day, EIGHT, ZoneInfo(name)) for day in days]
         assert moments == sorted(moments)
         assert all(timedelta(hours=22) < b - a for a, b in pairwise(moments))
+
+
+@pytest.mark.parametrize("year", [1, 1899, 9999])
+def test_a_moment_at_an_end_of_the_calendar_is_shown_to_everybody_and_is_nothing_to_write_down(year: int) -> None:
+    at = datetime(year, 1, 1, tzinfo=UTC)
+
+    with timezone.override(ZoneInfo("America/New_York")):
+        shown = moment(at)
+
+    assert not is_showable(at)
+    assert "-01-01 00:00 UTC</time>" in shown

@@ -52,6 +52,7 @@ def test_what_people_type_is_understood(typed: str, meant: str) -> None:
         ("+", "is no time"),
         ("+2x", "is no time"),
         ("9999-12-31 23:59-23:00", "too far away"),
+        ("0001-01-01 10:00", "too far away"),
         ("14:05\x00", "is no time"),
     ],
 )

@@ -71,6 +71,7 @@ class TestDeclaring:
             ({"services": ["no-such-service"]}, "not one of the available choices"),
             ({"started_at": "yesterday"}, "Enter a valid date/time."),
             ({"started_at": "2999-01-01T00:00"}, "This lies in the future."),
+            ({"started_at": "0001-01-01T00:00"}, "Write the year in four digits"),
             ({"symptoms": "[" * 300_000}, "at most 100000 characters"),
         ],
     )
@@ -128,6 +129,14 @@ class TestSuggestingWhileDeclaring:
         assert re.search('value="checkout"[^>]* checked', answer.text)
         assert re.search('value="sev2"[^>]* checked', answer.text)
         assert "errorlist" not in answer.text
+
+    def test_programs_write_no_moment_that_others_cannot_be_shown(self, as_alice: Client) -> None:
+        sent = {"title": "Zero time", "started_at": "0001-01-01T00:00:00Z"}
+
+        answer = as_alice.post("/api/v1/incidents/", sent, content_type="application/json")
+
+        assert answer.status_code == 400 and "started_at" in answer.text
+        assert not Incident.objects.exists()
 
     def test_a_piece_is_answered_whatever_is_typed_so_far(self, as_alice: Client) -> None:
         for typed in (
