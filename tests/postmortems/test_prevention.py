@@ -185,6 +185,18 @@ class TestWhoSees:
 
         assert [counted(item, who) for who in (alice, charlie, admin)] == [1, 0, 1]
 
+    def test_nor_is_one_that_a_fix_or_a_verdict_ties_to_it(
+        self, item: ActionItem, postmortem: Postmortem, alice: User, charlie: User
+    ) -> None:
+        """No postmortem stands between that hides it."""
+        helped, judged = (factory.incident(started_at=LATER, visibility=Visibility.RESTRICTED) for _ in range(2))
+        for incident in (helped, judged):
+            incident.members.add(alice)
+        factory.fix_use(factory.fix(postmortem=postmortem), helped)
+        factory.verdict(judged, postmortem)
+
+        assert [counted(item, who) for who in (alice, charlie)] == [2, 0]
+
     def test_a_hidden_postmortem_ties_nothing_together(
         self, item: ActionItem, problem: Problem, alice: User, charlie: User
     ) -> None:
