@@ -123,7 +123,9 @@ def list_action_items(user: User, given: Mapping[str, Any]) -> Answer:
     states = {"unfinished": rows.unfinished(), "overdue": rows.overdue(on=today), "all": rows}
     if given["service"]:
         service = Service.objects.listed().named(given["service"])
-        states = {name: each.of_service(service) if service else each.none() for name, each in states.items()}
+        if service is None:  # "none are late" would be believed
+            raise NotThere(f"There is no service {given['service'][:60]}.")
+        states = {name: each.of_service(service) for name, each in states.items()}
     chosen = states[given["state"]]
     shown = chosen.soonest_first()[: given["limit"]]
     return {"total": chosen.count(), "action_items": [_action_item(item) for item in shown]}

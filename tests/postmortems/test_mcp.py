@@ -233,12 +233,13 @@ def test_wrong_arguments_are_told_to_the_assistant(asks: Asks) -> None:
     assert "whole number" in asks.refusal("search_postmortems", query="x", limit=True)
     assert "Unknown: user" in asks.refusal("search_postmortems", query="x", user="admin")
     assert "one of unfinished, overdue, all" in asks.refusal("list_action_items", state="gone")
+    assert "There is no service nowhere" in asks.refusal("list_action_items", service="nowhere")
     assert "to be an object" in asks.request("tools/call", {"name": "list_action_items", "arguments": [1]}).text
 
 
 def test_text_that_no_database_takes_is_cleaned(asks: Asks, learn: Learn) -> None:
     assert not asks.call("search_postmortems", query="po\x00ol \ud800")["isError"]
-    assert not asks.call("list_action_items", service="\x00\ud800x")["isError"]
+    assert asks.refusal("list_action_items", service="\x00\ud800x")
     assert asks.refusal("get_postmortem", ref="PM-\ud800")
 
 
@@ -299,7 +300,8 @@ def test_action_items_of_a_service(asks: Asks, known: Postmortem) -> None:
         return [item["title"] for item in found["action_items"]]
 
     assert titles(service="checkout") == ["Alert on pool saturation"]
-    assert titles(service="nobody knows it") == titles(state="overdue") == []
+    assert titles(state="overdue") == []
+    assert "no service" in asks.refusal("list_action_items", service="nobody knows it")
 
 
 def test_nothing_is_written(asks: Asks, known: Postmortem) -> None:
