@@ -50,6 +50,7 @@ from postmortems.models import (
     User,
     Visibility,
     Watch,
+    Webhook,
     WorkingCopy,
 )
 from postmortems.sections import KEYS
@@ -104,6 +105,7 @@ SHAPES: Mapping[tuple[type[models.Model], str], Any] = {
     (ActionItem, "external_url"): lambda said: f"https://example.org/{said}",
     (Postmortem, "source_url"): lambda said: f"https://example.org/{said}",
     (Attachment, "content_type"): lambda said: "text/plain",
+    (Webhook, "events"): lambda said: ["action.overdue"],
 }
 # What a row cannot be without, beside what `Secret.fill` finds for itself.
 GIVEN: Mapping[type[models.Model], list[dict[str, Any]]] = {
