@@ -185,9 +185,18 @@ def _name_of(code: int) -> str:
     return "".join(word.capitalize() for word in HTTPStatus(code).phrase.replace("-", " ").split())
 
 
+def _close(result: Mapping[str, Any]) -> None:
+    """What is sent holds no other field: it would be refused."""
+    for operation in (each for methods in result["paths"].values() for each in methods.values()):
+        sent = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema", {})
+        if name := sent.get("$ref", "").rpartition("/")[2]:
+            result["components"]["schemas"][name]["additionalProperties"] = False
+
+
 def add_shared(result: dict[str, Any], **known: Any) -> dict[str, Any]:
     """drf-spectacular calls it last: the shape of a problem, each refusal, the ways to say who asks."""
     components = result["components"]
+    _close(result)
     components["schemas"]["Refusal"] = PROBLEM_SCHEMA
     content = {PROBLEM: {"schema": {"$ref": "#/components/schemas/Refusal"}}}
     components["responses"] = {
