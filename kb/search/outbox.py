@@ -3,13 +3,16 @@
 import fcntl
 import logging
 import time
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import F, QuerySet
+from django.utils import timezone
 
+from kb.jobs.models import Worker
+from kb.jobs.retrying import Retry, job
 from kb.search import engine
 from kb.search.base import SearchError
 from kb.search.models import IndexChange
@@ -18,6 +21,10 @@ BATCH = 500
 MAX_ATTEMPTS = 5
 # More changes than this are left to whoever drains next: the person who saved should not wait for them.
 AT_ONCE = 2000
+# Seconds after which a saver does no more of what others save meanwhile, if there is a worker to go on.
+FAIR_SHARE = 1.0
+# Seconds that a command or a worker waits for another drainer: longer than a rebuild of 10,000 documents.
+PATIENCE = 60.0
 # Not the document's fault: the rows wait until the index or the database is well again.
 NOT_ITS_FAULT = (SearchError, OperationalError, InterfaceError)
 
@@ -34,20 +41,30 @@ def record(keys: Iterable[str]) -> None:
         transaction.on_commit(_drain_or_log)
 
 
-def drain(*, wait: float = 0.0) -> int:
+def drain(*, wait: float = 0.0, has_enough: Callable[[], bool] = lambda: False) -> int:
     """Teach the index what changed; returns how many rows are done. One drainer at a time, on the whole machine.
 
     `wait`: seconds to wait for another drainer. Without it this returns at once, for the other one sees our rows too:
-    after letting go of the lock it looks again. Raises Unavailable or Corrupt; the rows stay.
+    after letting go of the lock it looks again. `has_enough`: asked while rows are left; who says so sees to it that
+    another goes on. Raises Unavailable or Corrupt; the rows stay.
     """
     done, failed = 0, set[int]()
     while True:
         with drainer_lock(wait) as held:
             if not held:
                 return done
-            done += _drain_all(failed)
+            while rows := list(_waiting(failed)[:BATCH]):
+                done += _drain_batch(rows, failed)
+                if _waiting(failed).exists() and has_enough():
+                    return done
         if not _waiting(failed).exists():
             return done
+
+
+@job(retry=Retry(attempts=1))
+def drain_left() -> int:
+    """By a worker: what a saver left. What fails is in the rows; the next save and the regular work try them again."""
+    return drain(wait=PATIENCE)
 
 
 def pending(limit: int = 1000) -> list[str]:
@@ -94,25 +111,30 @@ def _will_drain() -> bool:
 
 
 def _drain_or_log() -> None:
-    """What is saved is saved: the saver is not bothered with an index that cannot learn now."""
+    """What is saved is saved: the saver is not bothered with an index that cannot learn now.
+
+    In a storm of saves the one who drains would go on for all of them, and its own answer would come last.
+    """
+    tired_at = time.monotonic() + FAIR_SHARE
     try:
-        drain()
+        drain(has_enough=lambda: time.monotonic() >= tired_at and _leave_to_a_worker())
     except SearchError as error:
         logger.warning("The index cannot learn changes now, they wait in the outbox: %s", error)
     except Exception:
         logger.exception("Draining the outbox after a commit")
 
 
+def _leave_to_a_worker() -> bool:
+    """Whether one lives, who then knows."""
+    if not Worker.objects.living(at=timezone.now()).exists():
+        return False
+    drain_left.enqueue()
+    return True
+
+
 def _waiting(failed: Collection[int]) -> QuerySet[IndexChange]:
     """Rows to be done, without those that failed in this drain: one attempt each."""
     return IndexChange.objects.filter(attempts__lt=MAX_ATTEMPTS).exclude(pk__in=failed)
-
-
-def _drain_all(failed: set[int]) -> int:
-    done = 0
-    while rows := list(_waiting(failed)[:BATCH]):
-        done += _drain_batch(rows, failed)
-    return done
 
 
 def _drain_batch(rows: Sequence[IndexChange], failed: set[int]) -> int:

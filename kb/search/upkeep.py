@@ -11,9 +11,7 @@ from django.db import connections
 from kb.search import engine, outbox
 from kb.search.base import Document, SearchError, Stored, Unavailable
 from kb.search.models import IndexChange
-
-# Seconds that a command waits for another drainer: longer than a rebuild of 10,000 documents.
-PATIENCE = 60.0
+from kb.search.outbox import PATIENCE
 
 logger = logging.getLogger(__name__)
 

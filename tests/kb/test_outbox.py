@@ -1,11 +1,15 @@
 """What was saved is learned: once, by one drainer, in spite of bad documents, a missing index and killed processes."""
 
+from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.db import OperationalError, connection, transaction
+from django.utils import timezone
 
+from kb.jobs.models import Worker
 from kb.search import engine, outbox, upkeep
 from kb.search.base import Unavailable
 from kb.search.models import IndexChange
@@ -82,6 +86,56 @@ def test_more_rows_than_a_batch_are_drained(index: None, monkeypatch: pytest.Mon
 
     assert len(sources.found("pool")) == 10
     assert outbox.pending() == []
+
+
+@pytest.fixture
+def a_long_drain(index: None, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Six changes are saved at once, two fit a batch, and the saver has enough of it after the first one."""
+    monkeypatch.setattr(outbox, "BATCH", 2)
+    monkeypatch.setattr(outbox, "FAIR_SHARE", 0.0)
+
+    def save() -> None:
+        for n in range(6):
+            sources.write(f"doc-{n}", "pool")
+        outbox.record(f"doc-{n}" for n in range(6))
+
+    return save
+
+
+def test_a_saver_leaves_to_a_worker_what_takes_long(
+    a_long_drain: Callable[[], None], work_off: Callable[[], int]
+) -> None:
+    Worker.objects.beat("a worker", at=timezone.now())
+
+    a_long_drain()
+    assert sources.found("pool") == {"doc-0", "doc-1"}
+    assert outbox.pending() == [f"doc-{n}" for n in range(2, 6)]
+
+    assert work_off() == 1
+    assert sources.found("pool") == {f"doc-{n}" for n in range(6)}
+    assert outbox.pending() == []
+
+
+@pytest.mark.parametrize("seen", [None, timedelta(hours=1)])
+def test_without_a_living_worker_a_saver_finishes_it(
+    a_long_drain: Callable[[], None], work_off: Callable[[], int], seen: timedelta | None
+) -> None:
+    if seen:
+        Worker.objects.beat("a worker of old", at=timezone.now() - seen)
+
+    a_long_drain()
+
+    assert outbox.pending() == []
+    assert work_off() == 0
+
+
+def test_a_saver_who_is_done_in_time_bothers_no_worker(index: None, work_off: Callable[[], int]) -> None:
+    Worker.objects.beat("a worker", at=timezone.now())
+
+    sources.save("doc-1", "pool")
+
+    assert sources.found("pool") == {"doc-1"}
+    assert work_off() == 0
 
 
 # --- one drainer ---
