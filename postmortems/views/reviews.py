@@ -97,10 +97,10 @@ def _asking(postmortem: Postmortem, asked: list[tuple[ReviewRequest, ReviewVerdi
     """What whoever may edit it needs to ask for a review, or to change who reviews."""
     if postmortem.status not in (*ASKING, Status.IN_REVIEW):
         return {}
-    known = [request.reviewer_id for request, _ in asked]
+    known = [request.reviewer.username for request, _ in asked]
     candidates = reviewers_for(postmortem)
     if postmortem.status == Status.IN_REVIEW:
-        return {"more_reviewers": candidates.exclude(pk__in=known)}
+        return {"more_reviewers": candidates.exclude(username__in=known)}
     form = RequestForm(candidates=candidates, initial={"reviewers": known})
     return {"request_form": form, "missing": reviewing.still_to_write(postmortem)}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -62,6 +63,16 @@ def test_the_owner_asks_bob_and_bob_finds_it_on_his_home_page(draft: Postmortem,
     assert "Waiting for your verdict" in home
     assert f"{draft.get_absolute_url()}review/" in home
     assert "Waiting for your verdict" not in owner.get("/").content.decode()
+
+
+def test_who_asks_again_finds_the_reviewers_chosen(draft: Postmortem, alice: User, bob: User) -> None:
+    reviewing.request_review(draft, reviewers=[bob], by=alice, at=NOON)
+    said = {"decision": "changes_requested", "checklist": {}, "note": "Say how long."}
+    reviewing.give_verdict(draft, revision=draft.revision, by=bob, at=NOON, **said)
+
+    shown = page(signed_in(alice), draft, "review/")
+
+    assert re.search(r'<input[^>]* name="reviewers"[^>]* value="bob"[^>]* checked', shown)
 
 
 def test_what_is_still_to_write_is_said_before_anybody_can_be_asked(draft: Postmortem, alice: User) -> None:
