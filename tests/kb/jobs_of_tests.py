@@ -23,6 +23,12 @@ def fail(said: str = "no route") -> None:
 
 
 @job()
+def quote_much() -> None:
+    """Fails with the words of somebody who means harm."""
+    raise Failing("begins" + "x" * 30_000 + "\0 ends")
+
+
+@job()
 def unspeakable() -> object:
     return object()
 

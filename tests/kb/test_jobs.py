@@ -74,7 +74,7 @@ def test_what_fails_is_tried_again_later_and_later_and_then_given_up(work_off: W
 
 
 def test_an_error_that_quotes_anything_is_kept_as_the_databases_can(work_off: WorkOff) -> None:
-    jobs.fail.enqueue("begins" + "x" * 30_000 + "\0 ends")
+    jobs.quote_much.enqueue()
 
     work_off()
 
