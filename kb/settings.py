@@ -132,13 +132,15 @@ TEMPLATES = [
     },
 ]
 
-# WAL alone gives "database is locked" under several writers; IMMEDIATE takes the write lock at BEGIN, so that a
-# read-then-write transaction waits its turn (20 s) instead of failing.
+SQLITE = "kb.sqlite"
+
+# Its write-ahead log alone gives "database is locked" under several writers; IMMEDIATE takes the write lock at BEGIN,
+# so that a read-then-write transaction waits its turn (20 s) instead of failing.
 SQLITE_OPTIONS = {
     "transaction_mode": "IMMEDIATE",
     "timeout": 20,
     "init_command": (
-        "PRAGMA journal_mode=WAL;PRAGMA synchronous=NORMAL;PRAGMA temp_store=MEMORY;"
+        "PRAGMA synchronous=NORMAL;PRAGMA temp_store=MEMORY;"
         "PRAGMA mmap_size=134217728;PRAGMA journal_size_limit=27103364;PRAGMA cache_size=-20000;"
     ),
 }
@@ -148,14 +150,14 @@ def _database() -> dict[str, object]:
     url = str(env.str("KB_DATABASE_URL", default=""))
     scheme = urlsplit(url).scheme
     if not url:
-        database: dict[str, object] = {"ENGINE": "django.db.backends.sqlite3", "NAME": DATA_DIR / "db.sqlite3"}
+        database: dict[str, object] = {"ENGINE": SQLITE, "NAME": DATA_DIR / "db.sqlite3"}
     elif scheme in {"sqlite", "postgres", "postgresql"}:
-        database = env.db_url_config(url)
+        database = env.db_url_config(url) | ({"ENGINE": SQLITE} if scheme == "sqlite" else {})
     else:  # the URL itself is not repeated: it may hold a password
         raise ImproperlyConfigured(f"KB_DATABASE_URL begins with {scheme!r}; known are sqlite: and postgres:")
     if database["NAME"] in {"", ":memory:"}:
         raise ImproperlyConfigured("KB_DATABASE_URL names no database. For example postgres://kb:secret@localhost/kb")
-    if database["ENGINE"] == "django.db.backends.sqlite3":
+    if database["ENGINE"] == SQLITE:
         database["OPTIONS"] = SQLITE_OPTIONS
     return database | {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}
 

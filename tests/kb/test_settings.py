@@ -204,7 +204,7 @@ def test_a_proxy_is_believed_only_when_there_is_one(tmp_path: Path) -> None:
             "('django.db.backends.postgresql', 'kb', 'db.example', 5433, 'p@ss')",
         ),
         ("postgres://kb@//run/postgresql/kb", "('django.db.backends.postgresql', 'kb', '/run/postgresql', '', '')"),
-        ("sqlite:////srv/kb.sqlite3", "('django.db.backends.sqlite3', '/srv/kb.sqlite3', '', '', '')"),
+        ("sqlite:////srv/kb.sqlite3", "('kb.sqlite', '/srv/kb.sqlite3', '', '', '')"),
     ],
 )
 def test_the_database_comes_by_url(tmp_path: Path, url: str, expected: str) -> None:

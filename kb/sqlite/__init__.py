@@ -1,0 +1,1 @@
+"""Django's SQLite as a server wants it, for the ``ENGINE`` of a database."""
