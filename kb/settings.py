@@ -159,6 +159,7 @@ def _database() -> dict[str, object]:
         raise ImproperlyConfigured("KB_DATABASE_URL names no database. For example postgres://kb:secret@localhost/kb")
     if database["ENGINE"] == SQLITE:
         database["OPTIONS"] = SQLITE_OPTIONS
+        database["TEST"] = {"NAME": ":memory:"}  # said, as pytest-xdist knows only Django's own engine
     return database | {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}
 
 
