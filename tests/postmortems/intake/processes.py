@@ -14,7 +14,7 @@ from typing import Any
 from django.conf import settings
 from django.db import connection
 
-PATIENCE = 60.0  # seconds until something has to have happened
+PATIENCE = 120.0  # seconds until something has to have happened
 
 
 def until(what: Callable[[], Any]) -> Any:

@@ -17,7 +17,7 @@ import pytest
 
 from postmortems.models import ApiToken, Postmortem, User
 from tests import factory
-from tests.postmortems.intake.processes import Shared, free_address, until
+from tests.postmortems.intake.processes import PATIENCE, Shared, free_address, until
 
 pytestmark = pytest.mark.alertmanager
 
@@ -66,12 +66,12 @@ class Alertmanager:
             {"Content-Type": "application/json"},
             method="POST",
         )
-        with urllib.request.urlopen(request, timeout=5) as answer:
+        with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
             assert answer.status == 200
 
     def end(self) -> None:
         self.process.terminate()
-        self.process.wait(timeout=20)
+        self.process.wait(timeout=PATIENCE)
         self.log.close()
 
 
@@ -116,7 +116,7 @@ def site(shared: Shared) -> Iterator[str]:
         yield f"http://{address}"
     finally:
         server.terminate()
-        server.wait(timeout=40)
+        server.wait(timeout=PATIENCE)
 
 
 @pytest.fixture
