@@ -8,6 +8,7 @@ from postmortems.importing import confluence, export_lines, incident_table, issu
 from postmortems.importing.base import Document, FoundRecord, Left, Unreadable
 from postmortems.importing.folders import Found, LeftOut, stem_and_ending
 from postmortems.importing.front_matter import NO_TEXT
+from postmortems.importing.incident_table import Preview, preview
 from postmortems.importing.loading import Loaded
 from postmortems.importing.markdown_file import parse
 from postmortems.importing.reading import MAX_BYTES as MAX_DOCUMENT
@@ -44,7 +45,7 @@ NAMES = (MARKDOWN, *FORMATS)
 
 @dataclass(frozen=True)
 class Wanted:
-    """What was asked for: a format by name ("": as the file looks), and field -> column of a table of incidents."""
+    """What was asked for: a format by name ("": as the file looks), and column -> field of a table of incidents."""
 
     form: str = ""
     mapping: Mapping[str, str] = field(default_factory=dict)
@@ -68,6 +69,17 @@ def items_of(found: Found, wanted: Wanted) -> Iterator[Loaded | LeftOut | FoundR
         return
     for item in form.documents(text, name=found.label, mapping=wanted.mapping):
         yield _loaded(found, item, note) if isinstance(item, Document | Left) else item
+
+
+def table_in(found: Found, wanted: Wanted) -> Preview | None:
+    """What a file is as a table of incidents, whose columns somebody may want to choose; None if it is none."""
+    if wanted.form == MARKDOWN or not is_collection(found, wanted):
+        return None
+    try:
+        text, _ = decode(content_of(found, MAX_BYTES))
+        return preview(text) if _format_of(found, text, wanted) is incident_table else None
+    except Unreadable:
+        return None
 
 
 def _format_of(found: Found, text: str, wanted: Wanted) -> Format | None:

@@ -4,6 +4,7 @@ import csv
 import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from postmortems.importing.base import Left, Unreadable
 
@@ -62,6 +63,16 @@ def rows_of(text: str) -> Iterator[Row | Left]:
             yield Row(header, cells, begins)
     except csv.Error as error:
         raise Unreadable(f"no CSV: {error}. From here on nothing was read", line + 1) from error
+
+
+def samples_of(text: str, rows: int = 3) -> dict[str, list[str]]:
+    """Column -> what stands below it in the first rows, empty cells left out. Raises `Unreadable`."""
+    found: dict[str, list[str]] = {name: [] for name in header_of(text) if name}
+    for row in islice((row for row in rows_of(text) if isinstance(row, Row)), rows):
+        for name, cell in zip(row.header, row.cells, strict=True):
+            if name and (said := " ".join(cell.split())):
+                found.setdefault(name, []).append(said)
+    return found
 
 
 def _delimiter(first: str) -> str:

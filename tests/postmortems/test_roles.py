@@ -228,6 +228,10 @@ REQUESTS: Mapping[str, Mapping[str, Request]] = {
     },
     "administer": {
         "import": lambda on, by: by.put("/api/v1/imports/a.md", b"# Down\n\n## Summary\n\nIt was.\n"),
+        "import, on the page": lambda on, by: by.post(
+            "/import/", {"file": SimpleUploadedFile("a.md", b"# Down\n\n## Summary\n\nIt was.\n")}
+        ),
+        "its page": lambda on, by: by.get("/import/"),
         "the audit log": lambda on, by: by.get("/audit/"),
         "programs": lambda on, by: by.get("/programs/"),
         "a new program": lambda on, by: by.post("/programs/", {"name": "pager-bot", "role": "author"}),

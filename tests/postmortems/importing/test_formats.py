@@ -317,7 +317,7 @@ def test_a_row_that_does_not_fit_is_skipped_with_its_line(tmp_path: Path) -> Non
 
 def test_a_field_without_a_mapping_is_no_column() -> None:
     with pytest.raises(Unreadable):
-        columns_of(["A"], {"title": "B"})
+        columns_of(["A"], {"B": "title"})
 
 
 def test_a_page_keeps_its_text_and_nothing_that_runs_or_watches(tmp_path: Path) -> None:
