@@ -1,13 +1,14 @@
 """Who may see a row. Security is a property of the query: everything a person sees starts from `visible_to(user)`."""
 
 from collections.abc import Iterable
-from functools import lru_cache
+from functools import cache
 from typing import Any, Self, TypeVar
 
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
+from kb.conditions import Rule
 from postmortems.models.catalogue import Team
 
 Row = TypeVar("Row", bound=models.Model)
@@ -28,20 +29,20 @@ class RestrictableQuerySet(models.QuerySet[Row]):
 
     def open_to_all(self) -> Self:
         """Rows that every signed-in user may see."""
-        return self.filter(self.open_where())
+        return self.filter(_open(self.model).of())
 
     def visible_to(self, user: Any) -> Self:
         return self.filter(self.visible_where(user))
 
     def hidden_from(self, user: Any) -> Self:
-        return self.exclude(self.visible_where(user))
+        return self.exclude(pk__in=self.visible_to(user).values("pk"))
 
     def visible_where(self, user: Any, at: str = "") -> Q:
         if not getattr(user, "is_authenticated", False) or not user.is_active:
             return Q(pk__in=[])
         if user.is_administrator:  # or the machine itself, which has no key
             return Q(pk__isnull=False)
-        return _seen_where(self.model, user.pk, at) if user.pk is not None else Q(pk__in=[])
+        return _seen(self.model).of(user.pk, at) if user.pk is not None else Q(pk__in=[])
 
     def open_where(self, at: str = "") -> Q:
         return Q(**{f"{at}visibility": Visibility.OPEN})
@@ -60,14 +61,18 @@ class RestrictableQuerySet(models.QuerySet[Row]):
         return self.model._default_manager.filter(**lookup).values("pk")
 
 
-@lru_cache(maxsize=512)
-def _seen_where(model: Any, user_pk: int, at: str) -> Q:
-    """Built once for each reader: a page asks it a dozen times, and that took a fifth of its time.
+# Worked out once a process: a page asks them a dozen times, and to build and compile them anew was most of its time.
 
-    It holds no rows, only how they are found, and queries take copies of it.
-    """
-    where: Q = model._default_manager.seen_where(user_pk, at)
-    return where
+
+@cache
+def _open(model: Any) -> Rule:
+    return Rule(model, lambda _: model._default_manager.open_where())
+
+
+@cache
+def _seen(model: Any) -> Rule:
+    """By a reader of that key who is no administrator."""
+    return Rule(model, model._default_manager.seen_where)
 
 
 class Restrictable(models.Model):
