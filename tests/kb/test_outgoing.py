@@ -153,7 +153,9 @@ def test_one_address_inside_refuses_them_all(found: tuple[str, ...], monkeypatch
     assert tried == []
 
 
-@pytest.mark.parametrize("address", ["93.184.216.34", "2606:4700:4700::1111", "64:ff9b::808:808", "::ffff:8.8.8.8"])
+@pytest.mark.parametrize(
+    "address", ["93.184.216.34", "2606:4700:4700::1111", "64:ff9b::808:808", "::ffff:8.8.8.8", "2606:4700::5eff:1:1"]
+)
 def test_the_internet_is_public(address: str) -> None:
     assert is_public(ipaddress.ip_address(address))
 
@@ -178,6 +180,31 @@ def test_the_name_is_asked_once_and_the_connection_goes_to_what_was_looked_at(
     assert asked == ["hooks.example.org"] and listener.requests == []
     ((path, headers, body),) = harmless.requests
     assert (path, headers["Host"], body) == ("/x?y=1", f"hooks.example.org:{listener.port}", b"{}")
+
+
+def test_a_form_is_told_of_what_leads_inside_and_not_of_a_name_without_an_address() -> None:
+    def no_such_name(*_: Any, **__: Any) -> list[Any]:
+        raise socket.gaierror("Name or service not known")
+
+    outgoing.check("https://hooks.example.org/", resolve=no_such_name)
+    with pytest.raises(Refused, match="inside"):
+        outgoing.check("https://hooks.example.org/", resolve=answers("10.0.0.1"))
+
+
+@pytest.mark.parametrize(("status", "is_good"), [(199, False), (200, True), (299, True), (300, False), (500, False)])
+def test_an_answer_is_good_from_200_up_to_299(status: int, is_good: bool) -> None:
+    assert outgoing.Answer(status, "").is_good == is_good
+
+
+def test_once_it_is_answered_nothing_waits_to_cut_it_off(settings: Settings, listener: Listener) -> None:
+    inside(settings, "127.0.0.1/32")
+
+    send(f"http://127.0.0.1:{listener.port}/")
+
+    cutting = [
+        each for each in threading.enumerate() if isinstance(each, threading.Timer) and each.function is outgoing._cut
+    ]
+    assert not [each for each in cutting if not each.finished.is_set()]
 
 
 def test_redirects_are_not_followed(settings: Settings, listener: Listener) -> None:

@@ -18,9 +18,11 @@ from django_tasks_db.models import DBTaskResult
 from pytest_django import Settings
 
 from kb.jobs import queue, schedule
+from kb.jobs.working import run_next
 from postmortems.models import ActionItem, Digest, Postmortem, ReminderChoice, Rhythm, Team, User, Visibility
 from postmortems.workflows import owing, reminding
 from tests import factory
+from tests.factory import NOON
 
 pytestmark = pytest.mark.django_db
 
@@ -222,6 +224,7 @@ def test_late_items_of_other_days_are_only_counted() -> None:
 
     said = sent_on("2026-03-10", ana)
 
+    assert said.startswith("Your action items: 1 due\n")
     assert "Watch the pool" not in said
     assert "1 more is late" in said
 
@@ -253,7 +256,7 @@ def test_what_no_manager_looks_after_goes_to_administrators() -> None:
 
     said = sent_on("2026-03-15", root, kind="team")
 
-    assert "Action items that no manager looks after: 1 late" in said
+    assert said.startswith("Action items that no manager looks after: 1 late\n")
     assert "Watch the pool" in said
     assert "Require quorum" not in said and "Thirteen days" not in said
 
@@ -289,6 +292,160 @@ def test_a_zone_that_the_system_has_lost_stops_nobodys_reminders() -> None:
     assert reminding.remind(at=datetime(2026, 3, 2, 8, 0, tzinfo=UTC)) == 2
 
 
+@pytest.mark.parametrize(
+    ("kind", "days"),
+    [("own", [-3, 0, 7, 14, 21, 28, 35]), ("team", [0, 7, 10, 14, 17, 21, 24, 28, 31, 35])],
+)
+def test_on_which_days_an_item_is_spoken_of(settings: Settings, kind: str, days: list[int]) -> None:
+    """Days that it is late. At the manager, also from when it is late for long, and each week after that."""
+    settings.ESCALATE_DAYS = 10
+    wanted = owing._wanted(kind, Rhythm.DAILY, span=1)
+
+    assert [late for late in range(-owing.WEEK, 36) if wanted(late)] == days
+
+
+def test_the_days_that_a_digest_makes_up_for_are_a_week_at_most() -> None:
+    wanted = owing._wanted("own", Rhythm.DAILY, span=30)
+
+    assert [late for late in range(-owing.WEEK, 7) if wanted(late)] == list(range(-3, 7))
+
+
+def test_what_is_finished_or_has_no_date_is_in_no_digest() -> None:
+    ana = person("ana")
+    for state in ("done", "verified", "wont_do"):
+        promised(f"It is {state}", ana, "2026-03-10", state=state, evidence="A test.", reason="Too dear.")
+    factory.action_item("Some day", owner=ana, postmortem=factory.postmortem())
+    promised("Of Zoe", person("zoe"), "2026-03-10")
+
+    assert sent_on("2026-03-10", ana) == ""
+
+
+def test_how_late_it_is_in_words() -> None:
+    ana = person("ana", rhythm=Rhythm.WEEKLY)
+    for due in ("2026-03-08", "2026-03-09", "2026-03-10", "2026-03-11"):
+        promised("Require quorum", ana, due)
+
+    said = sent_on("2026-03-10", ana)
+
+    assert "Your action items: 2 late, 2 due" in said
+    for words in ("2 days late", "1 day late", "due today", "due on Wednesday, 11 March"):
+        assert said.count(words) == 1
+
+
+def test_late_items_are_counted_beside_those_that_are_named() -> None:
+    ana = person("ana")
+    for due in ("2026-03-03", "2026-03-02", "2026-03-01", "2026-03-13"):
+        promised(f"Due on {due}", ana, due)
+
+    said = sent_on("2026-03-10", ana)
+
+    assert said.startswith("Your action items: 1 late, 1 due\n")
+    assert "Due on 2026-03-03" in said and "Due on 2026-03-13" in said
+    assert "2 more are late" in said
+
+
+def test_a_team_whose_manager_has_left_has_none() -> None:
+    root, gone = person("root", roles=("administrator",)), person("gone", roles=("manager",), is_active=False)
+    team = factory.team("Payments", gone)
+    promised("Require quorum", None, "2026-03-01", postmortem=factory.postmortem(team=team))
+
+    assert "Require quorum" in sent_on("2026-03-15", root, kind="team")
+
+
+def test_what_is_not_late_for_long_is_no_business_of_administrators() -> None:
+    root = person("root", roles=("administrator",))
+    promised("A week late", None, "2026-03-08")
+    promised("Due today", None, "2026-03-15")
+    promised("Done", None, "2026-03-01", state="done")
+
+    assert sent_on("2026-03-15", root, kind="team") == ""
+
+
+def test_a_manager_is_not_told_twice_of_what_they_owe() -> None:
+    max_, ana = person("max", roles=("manager",)), person("ana")
+    team = factory.team("Payments", max_, ana)
+    for owner in (max_, ana, None):
+        promised(f"Of {owner}", owner, "2026-03-10", postmortem=factory.postmortem(team=team))
+
+    own, of_team = sent_on("2026-03-10", max_), sent_on("2026-03-10", max_, kind="team")
+
+    assert ("Of max" in own, "Of ana" in own, "Of None" in own) == (True, False, False)
+    assert ("Of max" in of_team, "Of ana" in of_team, "Of None" in of_team) == (False, True, True)
+
+
+@pytest.mark.parametrize(
+    ("rhythm", "before", "after"),
+    [
+        *((Rhythm.DAILY, [], "2026-03-09"), (Rhythm.WEEKLY, [], "2026-03-03")),
+        (Rhythm.DAILY, ["2026-03-07", "2026-03-05"], "2026-03-07"),
+        (Rhythm.DAILY, ["2026-02-01"], "2026-03-03"),
+        (Rhythm.WEEKLY, ["2026-03-08"], "2026-03-08"),
+    ],
+)
+def test_from_which_day_on_a_digest_tells(rhythm: str, before: list[str], after: str) -> None:
+    """Since the last one of its kind, and a week at most."""
+    ana, zoe = person("ana"), person("zoe")
+    others = [(zoe, "own", "2026-03-06"), (ana, "team", "2026-03-06"), (ana, "own", "2026-03-11")]
+    for user, kind, day in [*((ana, "own", day) for day in before), *others]:
+        on = date.fromisoformat(day)
+        Digest.objects.create(user=user, kind=kind, on=on, after=on - timedelta(days=1), at=LONG_AGO)
+
+    assert reminding.day_before(ana, "own", date(2026, 3, 10), rhythm) == date.fromisoformat(after)
+
+
+def test_each_job_sends_and_settles_its_own_digest_and_no_other(work_off: WorkOff) -> None:
+    for name, items in (("ana", 1), ("zoe", 2)):
+        owner = person(name)
+        for n in range(items):
+            promised(f"{n} of {name}", owner, "2026-03-10")
+    reminding.remind(at=datetime(2026, 3, 10, 9, tzinfo=UTC))
+
+    assert run_next("test")
+
+    assert len(mail.outbox) == Digest.objects.exclude(settled_at=None).count() == 1
+    work_off()
+    assert sorted(sent.to[0] for sent in mail.outbox) == ["ana@example.org", "zoe@example.org"]
+    assert dict(Digest.objects.values_list("user__username", "items")) == {"ana": 1, "zoe": 2}
+
+
+def test_of_two_who_begin_at_once_one_sends_and_what_is_settled_is_begun_by_nobody() -> None:
+    ana, zoe = person("ana"), person("zoe")
+    on = date(2026, 3, 10)
+    known = {"kind": "own", "on": on, "after": on - timedelta(days=1), "at": NOON}
+    of_ana, of_zoe = (Digest.objects.create(user=user, **known) for user in (ana, zoe))
+    same = Digest.objects.get(pk=of_ana.pk)
+    of_zoe.begin()
+
+    assert (of_ana.begin(), same.begin()) == (True, False)
+    same.refresh_from_db()
+    same.take_back()
+    assert list(Digest.objects.order_by("pk").values_list("begun", flat=True)) == [0, 1]
+    same.refresh_from_db()
+    same.settle(items=3, at=NOON)
+    same.settle(items=0, at=NOON + timedelta(hours=1))
+    assert not same.begin()
+    assert list(Digest.objects.order_by("pk").values_list("settled_at", "items")) == [(NOON, 3), (None, 0)]
+
+
+@pytest.mark.parametrize("details", [{"email": ""}, {"is_active": False}], ids=["no address", "left"])
+def test_who_leaves_after_their_hour_gets_no_mail(details: dict[str, Any]) -> None:
+    ana = person("ana")
+    promised("Require quorum", ana, "2026-03-10")
+    User.objects.filter(pk=ana.pk).update(**details)
+
+    assert sent_on("2026-03-10", User.objects.get(pk=ana.pk)) == ""
+
+
+def test_a_digest_has_one_message_id(settings: Settings) -> None:
+    settings.DEFAULT_FROM_EMAIL = "Postmortems <kb@example.net>"
+    ana = person("ana")
+    promised("Require quorum", ana, "2026-03-10")
+
+    sent_on("2026-03-10", ana)
+
+    assert mail.outbox[0].extra_headers["Message-ID"] == f"<digest-{Digest.objects.get().pk}-20260310@example.net>"
+
+
 def test_who_left_or_has_no_address_or_is_a_program_gets_nothing() -> None:
     at = datetime(2026, 3, 10, 9, tzinfo=UTC)
     people = [person("gone", is_active=False), person("bot", is_integration=True), factory.user("mute")]
@@ -312,7 +469,7 @@ def test_a_digest_that_came_before_the_choice_is_not_made_up_for() -> None:
 def test_what_comes_up_after_eight_is_for_the_next_one() -> None:
     ana = person("ana")
     nine = datetime(2026, 3, 10, 9, tzinfo=UTC)
-    reminding.remind(at=nine)
+    assert reminding.remind(at=nine) == 0
     promised("Require quorum", ana, "2026-03-10")
 
     assert reminding.remind(at=nine + timedelta(hours=1)) == 0
@@ -380,6 +537,22 @@ def test_a_mail_that_may_have_been_taken_is_sent_once_more_and_no_oftener(
     assert "Unsure" in DBTaskResult.objects.get().exception_class_path
 
 
+def test_a_refusal_does_not_count_as_a_mail_that_may_have_been_taken(
+    server: type[Server], work_off: WorkOff, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.moods = [SMTPRecipientsRefused({}), SMTPServerDisconnected()]
+    promised("Require quorum", person("ana"), "2026-03-10")
+    now = datetime(2026, 3, 10, 9, tzinfo=UTC)
+    monkeypatch.setattr(timezone, "now", lambda: now)
+    reminding.remind(at=now)
+
+    for _ in range(4):
+        work_off()
+        now += timedelta(hours=2)
+
+    assert len(server.took) == 1
+
+
 def test_a_digest_that_is_sent_is_not_sent_by_a_second_job(work_off: WorkOff) -> None:
     ana = person("ana")
     promised("Require quorum", ana, "2026-03-10")
@@ -389,6 +562,7 @@ def test_a_digest_that_is_sent_is_not_sent_by_a_second_job(work_off: WorkOff) ->
     assert work_off() == 2
 
     assert len(mail.outbox) == 1
+    assert Digest.objects.get().items == 1
 
 
 # --- what one chooses ---
@@ -435,6 +609,15 @@ def test_the_preview_says_what_the_digest_would(alice: User, bob: User, team: Te
 
     assert item.ref in mine and secret.ref in mine and "Rotate" not in mine
     assert "Your team&#x27;s action items" in theirs and "Require quorum" in theirs and secret.ref not in theirs
+
+
+def test_the_preview_of_an_administrator_has_what_no_manager_looks_after(admin: User) -> None:
+    long_ago = timezone.localdate() - timedelta(days=14)
+    promised("Require quorum", None, long_ago.isoformat())
+
+    shown = factory.signed_in(admin).get("/reminders/").text
+
+    assert "Action items that no manager looks after" in shown and "Require quorum" in shown
 
 
 def test_a_digest_takes_few_queries(django_assert_max_num_queries: Any) -> None:

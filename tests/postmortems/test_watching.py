@@ -215,6 +215,15 @@ def test_a_subject_is_one_line(dora: User) -> None:
     assert mail.outbox[0].recipients() == ["dora@example.org"]
 
 
+def test_news_of_nothing_that_has_a_page_leads_to_all_the_news(dora: User) -> None:
+    Notification.objects.create(user=dora, action="access.invite", text="You are an author now.", at=NOON)
+
+    mailing.send_left(at=NOON)
+
+    (sent,) = mail.outbox
+    assert sent.subject == "You are an author now." and "/notifications/\n" in sent.body
+
+
 def test_sent_twice_is_sent_once(dora: User) -> None:
     row = tell(dora, factory.incident())
 
@@ -249,6 +258,54 @@ def test_a_mail_server_that_is_away_breaks_nothing_and_is_asked_again(
     settings.EMAIL_BACKEND = works
     call_command("send_notifications")
     assert [sent.to for sent in mail.outbox] == [["dora@example.org"]]
+
+
+class Away(BaseEmailBackend):
+    """A mail server that is not there."""
+
+    asked = 0
+
+    def open(self) -> bool:
+        Away.asked += 1
+        raise ConnectionRefusedError
+
+
+def test_a_mail_server_that_is_away_is_asked_once_for_all_that_waits(settings: Settings, dora: User) -> None:
+    settings.EMAIL_BACKEND, Away.asked = f"{__name__}.Away", 0
+    for _ in range(3):
+        tell(dora, factory.incident())
+
+    assert mailing.send_left(at=NOON) == (0, 3)
+
+    assert Away.asked == 1
+    assert Notification.objects.filter(mailed_at=None).count() == 3
+
+
+class Faulty(BaseEmailBackend):
+    """A backend that is wrong in itself, which no mail server says."""
+
+    def send_messages(self, messages: Any) -> int:
+        raise RuntimeError("Of a kind that nobody thought of.")
+
+
+def test_whatever_mailing_raises_it_does_not_reach_who_did_something(
+    settings: Settings, dora: User, django_capture_on_commit_callbacks: Committed
+) -> None:
+    settings.EMAIL_BACKEND = f"{__name__}.Faulty"
+
+    with django_capture_on_commit_callbacks(execute=True):
+        row = tell(dora, factory.incident())
+
+    assert row in Notification.objects.visible_to(dora)
+
+
+def test_mails_go_out_in_the_order_of_what_happened(dora: User) -> None:
+    for n in range(3):
+        tell(dora, factory.incident(), f"News {n}")
+
+    mailing.send_left(at=NOON)
+
+    assert [sent.subject for sent in mail.outbox] == ["News 0", "News 1", "News 2"]
 
 
 class Picky(BaseEmailBackend):
