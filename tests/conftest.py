@@ -10,6 +10,7 @@ from django.db import connection
 from kb.jobs.working import run_next
 from postmortems.models import Team, User
 from tests import factory
+from tests.migrated import Tables
 
 
 @pytest.fixture(autouse=True)
@@ -19,10 +20,16 @@ def no_attempts_so_far() -> None:
 
 
 @pytest.fixture(scope="session")
-def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
+def kept_tables() -> Tables | None:
+    return Tables() if connection.vendor == "sqlite" else None
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(kept_tables: Tables | None, django_db_setup: None, django_db_blocker: Any) -> None:
     """After a test that commits, tables are emptied by DELETE on SQLite, which the audit log refuses."""
-    with django_db_blocker.unblock(), connection.cursor() as cursor:
-        if connection.vendor == "sqlite":
+    if kept_tables:
+        kept_tables.migrated()
+        with django_db_blocker.unblock(), connection.cursor() as cursor:
             cursor.execute("DROP TRIGGER audit_event_is_never_deleted")
 
 
