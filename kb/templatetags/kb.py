@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, date, datetime
+from uuid import uuid4
 
 from django.http import QueryDict
 from django.template import Library
@@ -18,6 +19,7 @@ register = Library()
 WRAPPED = re.compile(r"(?<=[^\n])\r?\n(?=[^\s\-*+\d])")
 BETWEEN_TICKS = re.compile(r"`([^`\n]{1,500})`")
 MINUTE, HOUR, DAY = 60, 3600, 86400
+ONCE = "once"
 # (from this many seconds on, one unit, its name)
 UNITS = (
     (2 * 365 * DAY, 365 * DAY, "years"),
@@ -77,6 +79,12 @@ def _here(at: datetime) -> str:
 
 def _utc(at: datetime) -> str:
     return f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+
+
+@register.simple_tag
+def once() -> str:
+    """A hidden field that tells this form, as it stands on this page, from every other: sent twice, it counts once."""
+    return format_html('<input type="hidden" name="{}" value="{}">', ONCE, uuid4())
 
 
 @register.simple_tag

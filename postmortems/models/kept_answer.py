@@ -10,6 +10,7 @@ from django.db import models
 KEPT = timedelta(hours=24)
 GIVEN_UP = timedelta(minutes=1)  # a request that has no answer by then was killed on its way
 KEY_LENGTH = 200
+LOCATION_LENGTH = 200
 
 
 class KeptAnswerQuerySet(models.QuerySet["KeptAnswer"]):
@@ -27,7 +28,7 @@ class KeptAnswer(models.Model):
     key = models.CharField(max_length=KEY_LENGTH)
     fingerprint = models.CharField(max_length=64, help_text="SHA-256 of what was asked.")
     status = models.PositiveSmallIntegerField(null=True, blank=True)
-    location = models.CharField(max_length=200, blank=True)
+    location = models.CharField(max_length=LOCATION_LENGTH, blank=True)
     body = models.JSONField(default=dict, blank=True, encoder=DjangoJSONEncoder)
     at = models.DateTimeField(db_index=True)
 

@@ -27,6 +27,7 @@ from postmortems.action_forms import (
     likely_owners,
 )
 from postmortems.models import ActionItem, Incident, Postmortem, Tracker
+from postmortems.views.once import sent_once
 from postmortems.views.permalinks import by_ref
 from postmortems.views.reader import reader_of
 from postmortems.views.steps import stepped, taken
@@ -74,6 +75,7 @@ def _since(declined_at: datetime | None, again: list[Postmortem]) -> list[Postmo
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
+@sent_once
 def action_new(request: HttpRequest) -> HttpResponse:
     """In what is named in the address: `?incident=INC-3`, `?postmortem=PM-7`."""
     roles.require(request.user, "follow_up")

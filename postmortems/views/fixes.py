@@ -16,6 +16,7 @@ from postmortems.filters import FixFilter
 from postmortems.lifecycle_forms import FixForm, ReasonForm, UseForm, initial_of_fix, words_of
 from postmortems.models import Fix, FixUse, Incident, Postmortem, Problem, Service
 from postmortems.models.fix import Overtaken
+from postmortems.views.once import sent_once
 from postmortems.views.permalinks import by_ref
 from postmortems.views.steps import stepped, taken
 from postmortems.workflows import curating, triage
@@ -45,6 +46,7 @@ def fix_detail(request: HttpRequest, ref: str, slug: str = "") -> HttpResponse:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
+@sent_once
 def fix_new(request: HttpRequest) -> HttpResponse:
     """Alone, or from what is named in the address: `?incident=INC-3`, `?postmortem=PM-7`."""
     roles.require(request.user, "curate")

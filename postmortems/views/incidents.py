@@ -19,6 +19,7 @@ from postmortems.forms import DeclareForm, EditForm, OutcomeForm, initial_of
 from postmortems.models import Fix, Incident, PostmortemPolicy, TimelineEntry, Watch
 from postmortems.search import reading
 from postmortems.views import crew, debt
+from postmortems.views.once import sent_once
 from postmortems.views.permalinks import by_ref
 from postmortems.workflows import suggesting, triage
 
@@ -34,6 +35,7 @@ def incident_list(request: HttpRequest) -> HttpResponse:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
+@sent_once
 def incident_new(request: HttpRequest) -> HttpResponse:
     if request.method != "POST":
         typed = {"title": request.GET.get("title", ""), "services": request.GET.getlist("service")}

@@ -17,10 +17,12 @@ from postmortems import roles
 from postmortems.account_forms import AccountForm, AddressForm, InvitationForm
 from postmortems.models import Invitation, User
 from postmortems.models.invitation import InvitationGone
+from postmortems.views.once import sent_once
 from postmortems.workflows import accounts
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
+@sent_once
 def invitation_list(request: HttpRequest) -> HttpResponse:
     """Those that wait; posted to, one more."""
     manager = request.user

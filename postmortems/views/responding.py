@@ -14,6 +14,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from postmortems import roles
 from postmortems.lifecycle_forms import ReasonForm, ReleaseForm, TimesForm, UpdateForm, words_of
 from postmortems.models import Incident, User
+from postmortems.views.once import sent_once
 from postmortems.views.permalinks import by_ref
 from postmortems.views.steps import number_of, stepped, taken
 from postmortems.workflows import closing, responding, triage
@@ -76,6 +77,7 @@ def incident_release(request: HttpRequest, ref: str) -> HttpResponse:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
+@sent_once
 def incident_update(request: HttpRequest, ref: str) -> HttpResponse:
     """An entry of the timeline. The page of its own is for when something is wrong with it."""
     roles.require(request.user, "respond")

@@ -17,6 +17,7 @@ from postmortems import blameless, sections
 from postmortems.models import Comment, Postmortem, ReviewRequest, ReviewVerdict, User
 from postmortems.models.readers import reviewers_for
 from postmortems.review_forms import CommentForm, RequestForm, VerdictForm
+from postmortems.views.once import sent_once
 from postmortems.views.permalinks import by_ref
 from postmortems.views.steps import number_of, stepped
 from postmortems.workflows import reviewing
@@ -154,6 +155,7 @@ def _step(request: HttpRequest, postmortem: Postmortem, step: Callable[[], None]
 
 
 @require_POST
+@sent_once
 def comment_add(request: HttpRequest, ref: str) -> HttpResponse:
     """A remark or a reply; what cannot be taken is shown again with the text."""
     postmortem = _reviewable(request, ref)

@@ -13,12 +13,14 @@ from django.views.decorators.http import require_http_methods, require_POST
 from postmortems.forms import TimelineEntryForm
 from postmortems.models import Incident, Postmortem, TimelineEntry
 from postmortems.roles import require
+from postmortems.views.once import sent_once
 from postmortems.views.permalinks import by_ref
 from postmortems.views.steps import stepped, taken
 from postmortems.workflows import reviewing, timelines
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
+@sent_once
 def timeline(request: HttpRequest, ref: str) -> HttpResponse:
     """The entries, and a form for one more."""
     home = _home(request.user, ref)

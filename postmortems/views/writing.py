@@ -11,6 +11,7 @@ from kb.errors import DomainError
 from postmortems import blameless, roles, sections
 from postmortems.models import Incident, Postmortem, WorkingCopy
 from postmortems.models.revision import NotKept, texts_of
+from postmortems.views.once import sent_once
 from postmortems.views.permalinks import by_ref
 from postmortems.workflows import drafting, reviewing, writing
 from postmortems.writing_forms import PREFIX, BeginForm, EditorForm, as_posted, initial_of
@@ -34,6 +35,7 @@ def incident_postmortem(request: HttpRequest, ref: str) -> HttpResponse:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
+@sent_once
 def postmortem_new(request: HttpRequest) -> HttpResponse:
     roles.require(request.user, "write")
     form = BeginForm(request.POST or None)
