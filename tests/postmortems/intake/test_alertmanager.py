@@ -35,6 +35,7 @@ receivers:
     webhook_configs:
       - url: {site}/api/v1/intake/alertmanager/
         send_resolved: true
+        max_alerts: 500
         http_config:
           authorization:
             credentials: {token}
