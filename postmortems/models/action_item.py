@@ -105,7 +105,7 @@ class ActionItemQuerySet(models.QuerySet["ActionItem"]):
         return self.owned_by_a_name().filter(owner_text__iexact=owner_text.strip())
 
     def by_urgency(self) -> Self:
-        """The soonest first; then what is finished, what ended last first."""
+        """Within each state: of what is not finished the soonest first, of what is finished what ended last."""
         ended = Coalesce("verified_at", "declined_at", "done_at", "created_at")
         is_unfinished = Q(state__in=ActionItem.UNFINISHED)
         soonest = Case(When(is_unfinished, then="due_on")).asc(nulls_last=True)

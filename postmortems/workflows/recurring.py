@@ -122,7 +122,7 @@ def recurrences(item: ActionItem, *, user: Any) -> list[Postmortem]:
     home = item.home
     seen = Postmortem.objects.visible_to(user)
     told = seen.filter(pk=home.pk) if isinstance(home, Postmortem) else seen.filter(incidents=home)
-    rows = seen.filter(problem__in=told.exclude(problem=None).values("problem")).exclude(pk__in=told.values("pk"))
+    rows = seen.filter(problem__in=told.values("problem")).exclude(pk__in=told.values("pk"))
     began = began_at(home) if isinstance(home, Postmortem) else home.started_at
     return list(rows.filter(occurred_on__gt=site_day(began)).newest_first()) if began else []
 

@@ -16,6 +16,7 @@ from postmortems.models import (
     KnowledgeGap,
     Postmortem,
     Reading,
+    SavedFilter,
     Team,
     User,
     Visibility,
@@ -232,6 +233,23 @@ def test_an_alert_is_seen_where_its_incident_is_and_without_one_by_administrator
     secret = restricted_incident(readers["bob"])
     assert seen_by(factory.alert(account, secret, series="b"), readers) == {"bob", "admin"}
     assert seen_by(factory.alert(account, series="c"), readers) == ONLY_ADMIN
+
+
+def test_a_list_that_is_kept_is_its_owners_unless_it_is_shared(readers: dict[str, Any]) -> None:
+    off = readers["switched off"]
+    known = {"query": "due=late", "created_at": factory.NOON}
+    private, shared, of_nobody_here = (
+        SavedFilter.objects.create(owner=owner, name=name, is_shared=is_shared, **known)
+        for owner, name, is_shared in (
+            (readers["alice"], "Mine", False),
+            (readers["alice"], "Ours", True),
+            (off, "His", False),
+        )
+    )
+
+    assert seen_by(private, readers) == {"alice"}
+    assert seen_by(shared, readers) == EVERYONE
+    assert seen_by(of_nobody_here, readers) == set()
 
 
 def test_a_track_record_counts_only_incidents_the_reader_may_see(readers: dict[str, Any]) -> None:

@@ -74,6 +74,29 @@ class TestPromising:
         assert promise(home, alice).home == home
         assert promise(incident, alice).home == incident
 
+    def test_what_was_said_is_written_down_and_stands_in_its_history(self, home: Postmortem, alice: User) -> None:
+        fields = {
+            "kind": "mitigate",
+            "priority": "low",
+            "ticket": "OPS-7",
+            "details": "Two lines.",
+            "title": "Bound it",
+        }
+
+        item = promise(home, alice, due_on=SOON, **fields)
+
+        item.refresh_from_db()
+        assert {name: getattr(item, name) for name in fields} == fields
+        assert (item.done_when, item.owner, item.created_at, item.state) == ("It fires.", alice, NOON, State.OPEN)
+        written = {name: after for name, (before, after) in history(item)[0].changes.items() if before == ""}
+        assert written == {
+            **fields,
+            "done_when": "It fires.",
+            "owner": "Alice",
+            "due_on": "2026-04-01",
+            "state": "open",
+        }
+
     def test_the_policy_of_severity_and_priority_proposes_a_date(self, home: Postmortem, alice: User) -> None:
         ActionDuePolicy.objects.filter(severity="sev2", priority="high").update(days=9)
 
@@ -530,6 +553,30 @@ class TestItHappensAgain:
         of_a_later_one.refresh_from_db()
         assert (item.state, of_a_later_one.state) == (State.OPEN, State.DONE)
 
+    def test_a_promise_of_the_same_day_or_of_no_day_is_not_older(
+        self, problem: Problem, again: Postmortem, bob: User
+    ) -> None:
+        days = (again.occurred_on, date(2026, 4, 1), None)
+        items = [self.done(factory.postmortem(problem=problem, occurred_on=day), at=None) for day in days]
+
+        assert recurring.reopen_recurred(problem, occurrence=again, at=LATER) == []
+
+        assert set(ActionItem.objects.filter(pk__in=[item.pk for item in items]).values_list("state")) == {("done",)}
+
+    def test_what_ended_is_asked_of_when_it_was_done_else_of_when_it_was_verified(
+        self, problem: Problem, earlier: Postmortem, again: Postmortem
+    ) -> None:
+        Postmortem.objects.filter(pk=again.pk).update(started_at=NOON)
+        again.refresh_from_db()
+        known = {"state": "verified", "evidence": "A test."}
+        before, after = NOON - timedelta(days=1), NOON + timedelta(days=1)
+        done_at_last = self.done(earlier, at=NOON, verified_at=after, **known)
+        verified = self.done(earlier, at=None, verified_at=before, **known)
+        self.done(earlier, at=None, verified_at=after, **known)
+        self.done(earlier, at=NOON + timedelta(microseconds=1))
+
+        assert recurring.reopen_recurred(problem, occurrence=again, at=LATER) == [done_at_last, verified]
+
     def test_a_hidden_occurrence_is_not_named_to_who_may_not_see_it(
         self, problem: Problem, earlier: Postmortem, again: Postmortem, alice: User, bob: User, charlie: User
     ) -> None:
@@ -643,6 +690,29 @@ class TestAFixHelpsAgain:
 
         assert self.state(kept) == "verified"
 
+    def test_it_says_so_of_a_postmortem_that_names_no_problem(self, incident: Incident, bob: User) -> None:
+        home = factory.postmortem("No problem named")
+        item, other = (
+            factory.action_item(postmortem=each, state="done", done_at=NOON)
+            for each in (home, factory.postmortem("Nor here"))
+        )
+
+        self.say(incident, factory.fix(postmortem=home), "worked", bob)
+
+        assert (self.state(item), self.state(other)) == ("open", "done")
+
+    def test_not_what_was_promised_in_that_incident_itself(
+        self, home: Postmortem, fix: Fix, incident: Incident, bob: User
+    ) -> None:
+        home.incidents.add(incident, earlier := factory.incident("Earlier"))
+        own, of_earlier = (
+            factory.action_item(incident=each, state="done", done_at=NOON) for each in (incident, earlier)
+        )
+
+        self.say(incident, fix, "worked", bob)
+
+        assert (self.state(own), self.state(of_earlier)) == ("done", "open")
+
     def test_neither_do_fixes_of_something_else_nor_the_incident_that_it_comes_from(
         self, home: Postmortem, kept: ActionItem, fix: Fix, incident: Incident, bob: User
     ) -> None:
@@ -673,6 +743,15 @@ class TestAFixHelpsAgain:
         self.say(incident, factory.fix(problem=home.problem), "worked", bob)
 
         self.say(incident, fix, "no_effect", bob)
+
+        assert self.state(kept) == "open"
+
+    def test_what_one_incident_opened_again_another_does_not_take_back(
+        self, kept: ActionItem, fix: Fix, incident: Incident, bob: User
+    ) -> None:
+        self.say(incident, fix, "worked", bob)
+
+        self.say(factory.incident("Another", started_at=LATER), fix, "no_effect", bob)
 
         assert self.state(kept) == "open"
 
@@ -740,6 +819,25 @@ def test_whose_it_became_meanwhile_does_not_verify_it(item: ActionItem, alice: U
         followups.verify(stale, evidence="", by=bob, at=NOON)
 
 
+@pytest.mark.parametrize(
+    ("state", "field"),
+    [("done", "done_at"), ("verified", "verified_at"), ("wont_do", "declined_at")],
+)
+def test_what_ended_last_comes_first(home: Postmortem, state: str, field: str) -> None:
+    known = {"state": state, "evidence": "A test.", "reason": "Too dear.", "postmortem": home}
+    for title, days, due_on in (("older", 1, SOON), ("newer", 2, None), ("as new", 2, SOON)):
+        factory.action_item(title, **{"done_at": NOON, field: NOON + timedelta(days=days)}, due_on=due_on, **known)
+
+    assert [item.title for item in ActionItem.objects.by_urgency()] == ["newer", "as new", "older"]
+
+
+def test_of_what_is_not_finished_the_soonest_comes_first(home: Postmortem) -> None:
+    for title, due_on in (("some day", None), ("later", SOON + timedelta(days=1)), ("soon", SOON), ("as soon", SOON)):
+        factory.action_item(title, postmortem=home, due_on=due_on)
+
+    assert [item.title for item in ActionItem.objects.by_urgency()] == ["soon", "as soon", "later", "some day"]
+
+
 def test_a_team_sees_what_its_people_own(alice: User, team: Team, charlie: User) -> None:
     home = factory.postmortem()
     mine, other = factory.action_item(postmortem=home, owner=alice), factory.action_item(postmortem=home, owner=charlie)
@@ -772,8 +870,11 @@ class TestListsThatAreKept:
         for row in (own, shared):
             saved_filters.remove(row, by=alice, at=NOON)
 
-        events = AuditEvent.objects.order_by("pk").values_list("action", "object_name")
-        assert list(events) == [("filter.share", "Late ones"), ("filter.remove", "Late ones")]
+        events = AuditEvent.objects.order_by("pk").values_list("action", "object_name", "changes")
+        assert list(events) == [
+            ("filter.share", "Late ones", {"query": ["", "due=late"]}),
+            ("filter.remove", "Late ones", {}),
+        ]
 
     def test_a_reader_keeps_lists_but_for_nobody_else(self) -> None:
         reader = factory.user("reader", roles=("reader",))

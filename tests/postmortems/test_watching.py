@@ -13,6 +13,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from kb.jobs.models import Worker
+from postmortems.filters import NotificationFilter
 from postmortems.models import Incident, Notification, Postmortem, User, Visibility, Watch
 from postmortems.workflows import mailing, telling, triage, watching
 from tests import factory
@@ -130,6 +131,16 @@ def test_reading_one_or_all(learn: Learn, alice: User, bob: User) -> None:
     client.post("/notifications/read/")
     assert Notification.objects.visible_to(alice).unread().count() == 0
     assert Notification.objects.visible_to(bob).unread().count() == 1
+
+
+def test_what_was_read_and_what_was_not_can_be_asked_for(alice: User) -> None:
+    read, unread = tell(alice, factory.incident(), "Read."), tell(alice, factory.incident(), "New.")
+    watching.mark_read(alice, at=NOON, pk=read.pk)
+    rows = Notification.objects.visible_to(alice)
+
+    found = {state: list(NotificationFilter({"state": state}, rows).qs) for state in ("read", "unread")}
+
+    assert found == {"read": [read], "unread": [unread]}
 
 
 def test_the_page_takes_few_queries(learn: Learn, alice: User, django_assert_max_num_queries: Any) -> None:

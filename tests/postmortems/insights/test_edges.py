@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
+from postmortems.insight_forms import ScopeForm
 from postmortems.insights import actions, gaps, learning, recurrence, reuse, weekly
 from postmortems.insights.figures import Share, figure, spread
-from postmortems.insights.scope import Scope, incidents
-from postmortems.models import ActionItem, Fix, KnowledgeGap, PostmortemPolicy, Problem, User, Visibility
+from postmortems.insights.scope import Scope, incidents, incidents_at_any_time, postmortems
+from postmortems.models import ActionItem, Fix, KnowledgeGap, PostmortemPolicy, Problem, Service, Team, User, Visibility
 from tests import factory
 from tests.factory import NOON
 
@@ -90,6 +91,143 @@ class TestThePeriod:
         assert [f"{bucket:%y-%m-%d}" for bucket in found] == [
             *("25-10-01", "25-11-01", "25-12-01", "26-01-01", "26-02-01")
         ]
+
+
+class TestOneTeamOrService:
+    @pytest.fixture
+    def checkout(self, team: Team) -> Service:
+        """The team's."""
+        Service.objects.filter(pk=factory.service("Checkout").pk).update(owner_team=team)
+        factory.service("Proxy")
+        return Service.objects.get(slug="checkout")
+
+    @pytest.fixture
+    def scopes(self, team: Team, checkout: Service) -> dict[str, Scope]:
+        return {
+            "all": WEEK,
+            "team": Scope(FIRST, LAST, team=team),
+            "service": Scope(FIRST, LAST, service=checkout),
+            "proxy": Scope(FIRST, LAST, service=Service.objects.get(slug="proxy")),
+            "both": Scope(FIRST, LAST, team=team, service=Service.objects.get(slug="proxy")),
+        }
+
+    def test_postmortems_are_of_who_wrote_them_and_of_what_they_are_about(
+        self, alice: User, team: Team, scopes: dict[str, Scope]
+    ) -> None:
+        factory.postmortem("written", services=("Proxy",), team=team)
+        factory.postmortem("about", services=("Checkout", "Proxy"))
+        factory.postmortem("neither", services=("Proxy",), team=factory.team("Edge"))
+
+        assert {name: titles(postmortems(scope, alice)) for name, scope in scopes.items()} == {
+            "all": {"written", "about", "neither"},
+            "team": {"written", "about"},
+            "service": {"about"},
+            "proxy": {"written", "about", "neither"},
+            "both": {"written", "about"},
+        }
+
+    def test_incidents_and_their_gaps_are_of_the_services(self, alice: User, scopes: dict[str, Scope]) -> None:
+        for name, services in {"of both": ("Checkout", "Proxy"), "of proxy": ("Proxy",), "of none": ()}.items():
+            incident = factory.incident(name, services=services, started_at=BEGIN - timedelta(days=9))
+            KnowledgeGap.objects.record(incident=incident, text=name, by=alice, at=NOW)
+        expected = {
+            "all": {"of both", "of proxy", "of none"},
+            "team": {"of both"},
+            "service": {"of both"},
+            "proxy": {"of both", "of proxy"},
+            "both": set(),  # of no service is it said that it is proxy and the team's
+        }
+
+        assert {name: titles(incidents_at_any_time(scope, alice)) for name, scope in scopes.items()} == expected
+        assert {name: {row.text for row in gaps.gaps(scope, alice)} for name, scope in scopes.items()} == expected
+
+    def test_action_items_are_of_the_team_and_of_where_it_broke(
+        self, alice: User, team: Team, scopes: dict[str, Scope]
+    ) -> None:
+        about, other = factory.postmortem(services=("Checkout",)), factory.incident(services=("Proxy",))
+        factory.action_item("of nobody", postmortem=about)
+        factory.action_item("of alice", incident=other, owner=alice)
+        factory.action_item("of another", incident=other)
+
+        assert {name: titles(actions.items(scope, alice)) for name, scope in scopes.items()} == {
+            "all": {"of nobody", "of alice", "of another"},
+            "team": {"of alice"},
+            "service": {"of nobody"},
+            "proxy": {"of alice", "of another"},
+            "both": {"of alice"},
+        }
+
+
+class TestWhatComesBack:
+    def test_an_import_that_tells_of_no_incident_is_a_time_too(self, alice: User) -> None:
+        problem = Problem.objects.create(title="Pools run dry")
+        factory.postmortem("first", problem=problem, occurred_on=FIRST - timedelta(days=30))
+        again = factory.postmortem("again", problem=problem, occurred_on=LAST)
+        factory.postmortem("of no day", problem=problem, occurred_on=None)
+        told = factory.postmortem("told", problem=problem, occurred_on=FIRST)
+        told.incidents.add(incident := factory.incident(pk=again.pk + 7, started_at=NOW))
+        factory.incident("Of the number of the import", pk=again.pk, started_at=NOW)
+
+        found = recurrence.showings(WEEK, alice)
+
+        assert recurrence.rows_of(found) == [again, incident]
+        assert [each.is_first for each in found] == [False, False]
+        assert list(recurrence.known_incidents(found, WEEK, alice)) == [incident]
+
+    def test_what_is_new_did_not_come_back(self, alice: User) -> None:
+        for title, times in (("new", 1), ("b", 2), ("a", 2)):
+            told = factory.postmortem(problem=Problem.objects.create(title=title))
+            told.incidents.set([factory.incident(title, started_at=NOW + n * TICK) for n in range(times)])
+        found = recurrence.showings(WEEK, alice)
+
+        assert [problem.title for problem in recurrence.came_back(found)] == ["a", "b"]
+        assert [row.title for row in recurrence.known_incidents(found, WEEK, alice).order_by("title")] == ["a", "b"]
+
+    @pytest.mark.parametrize(("outcome", "times"), [("worked", 1), ("partly", 0), ("no_effect", 0)])
+    def test_a_fix_shows_its_problem_where_it_ended_an_incident(self, alice: User, outcome: str, times: int) -> None:
+        fix = factory.fix(problem=Problem.objects.create(title="Pools run dry"))
+        factory.fix_use(fix, factory.incident(started_at=NOW), outcome)
+
+        assert len(recurrence.showings(WEEK, alice)) == times
+
+
+class TestGaps:
+    def test_the_newest_open_ones_are_listed_and_all_are_counted(self, alice: User) -> None:
+        incident = factory.incident(severity="sev1")
+        rows = [
+            KnowledgeGap.objects.record(incident=incident, text=text, by=alice, at=BEGIN + timedelta(hours=n))
+            for n, text in enumerate(("older", "newer", "answered"))
+        ]
+        KnowledgeGap.objects.filter(pk=rows[2].pk).update(answered_at=NOW)
+
+        section = gaps.section(WEEK, alice)
+
+        assert [str(row[0]) for row in section.table.rows] == ["newer", "older"]
+        assert [str(number) for _, number, _ in section.headlines] == ["2 of 3", "1"]
+
+
+class TestWhatIsAsked:
+    TODAY = date(2026, 3, 15)
+
+    def scope(self, **asked: str) -> tuple[list[str], Scope]:
+        form = ScopeForm(asked, today=self.TODAY)
+        scope = form.scope()
+        return sorted(form.errors), scope
+
+    def test_an_empty_field_is_one_that_was_not_asked(self, db: None) -> None:
+        usual = Scope(date(2025, 3, 16), self.TODAY)
+
+        assert self.scope() == self.scope(since="", until="", team="", service="") == ([], usual)
+        assert self.scope(since="2026-03-01", until="") == ([], Scope(date(2026, 3, 1), self.TODAY))
+
+    def test_one_day_is_a_period_and_ten_years_are_the_longest(self, db: None) -> None:
+        usual = Scope(date(2025, 3, 16), self.TODAY)
+        day = "2026-03-01"
+
+        assert self.scope(since=day, until=day)[0] == []
+        assert self.scope(since=day, until="2026-02-28") == (["until"], usual)
+        assert self.scope(since="2016-03-07")[0] == []
+        assert self.scope(since="2016-03-06") == (["since"], usual)
 
 
 class TestAges:
@@ -203,9 +341,9 @@ class TestEarlierFixes:
     def test_a_fix_is_earlier_if_its_postmortem_tells_of_a_day_before(
         self, alice: User, day: int, is_used: bool
     ) -> None:
-        incident = factory.incident(started_at=NOW)
         fix = factory.fix(postmortem=factory.postmortem(occurred_on=date(2026, 3, day)))
-        factory.fix_use(fix, incident)
+        Fix.objects.filter(pk=fix.pk).update(created_at=BEGIN)  # it is not asked when it was written down
+        factory.fix_use(fix, factory.incident(started_at=NOW))
 
         assert bool(reuse.of_step(WEEK, alice, "used")) == is_used
 
@@ -262,10 +400,11 @@ class TestTheWeek:
 
     def test_what_is_late_and_what_is_due_in_it(self, alice: User) -> None:
         home = factory.postmortem()
-        for day in (1, 2, 4, 5, 8, 9):
+        for day in (9, 8, 5, 4, 2, 1):
             factory.action_item(f"{day}", postmortem=home, due_on=date(2026, 3, day))
         factory.action_item("done", postmortem=home, due_on=FIRST, state="done")
         factory.action_item("no date", postmortem=home)
+        factory.action_item("hidden", postmortem=factory.postmortem(visibility=Visibility.RESTRICTED), due_on=FIRST)
 
         found = self.review(alice)
 
@@ -322,4 +461,10 @@ class TestTheWeek:
         week = weekly.Week.named(name)
 
         assert (week and week.monday) == monday
-        assert week is None or week.name == name
+        assert week is None or (week.name, week.before.next, week.next.before) == (name, week, week)
+
+    def test_its_neighbours_are_the_weeks_beside_it(self) -> None:
+        week = weekly.Week.of(LAST)
+
+        assert (week.before.name, week.name, week.next.name) == ("2026-W09", "2026-W10", "2026-W11")
+        assert (week.monday, week.sunday) == (FIRST, LAST)

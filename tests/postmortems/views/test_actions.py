@@ -6,14 +6,19 @@ import csv
 import io
 import re
 from datetime import UTC, date, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from django.core.exceptions import ValidationError
+from django.http import QueryDict
 from django.test import Client
 from django.utils import timezone
 from icalendar import Calendar
 
 from kb.spreadsheet import FORMULA
+from postmortems.action_forms import OwnerField, known_filters, likely_owners
+from postmortems.filters import ActionItemFilter
 from postmortems.models import (
     ActionItem,
     ApiToken,
@@ -110,9 +115,11 @@ class TestTheItem:
         assert "decline/" in as_bob.get(item.get_absolute_url()).text
 
     def test_a_reader_gets_no_buttons(self, item: ActionItem) -> None:
-        page = factory.signed_in(factory.user("rita", roles=("reader",))).get(item.get_absolute_url()).text
+        client = factory.signed_in(factory.user("rita", roles=("reader",)))
+        page = client.get(item.get_absolute_url()).text
 
         assert f"{item.get_absolute_url()}edit/" not in page and "start/" not in page
+        assert client.get(f"{item.get_absolute_url()}complete/").status_code == 403
 
     def test_declined_and_it_came_back_is_said(self, as_bob: Client, bob: User) -> None:
         problem = Problem.objects.create(title="The pool runs dry")
@@ -125,7 +132,10 @@ class TestTheItem:
 
         page = as_bob.get(item.get_absolute_url()).text
 
-        assert "This was declined, and its problem showed itself again since" in page and again.ref in page
+        since = "This was declined, and its problem showed itself again since"
+        assert since in page and again.ref in page
+        ActionItem.objects.filter(pk=item.pk).update(declined_at=datetime(2026, 3, 21, tzinfo=UTC))
+        assert since not in as_bob.get(item.get_absolute_url()).text
 
     def test_reopened_by_the_program_it_says_by_what(self, as_bob: Client, bob: User) -> None:
         problem = Problem.objects.create(title="The pool runs dry")
@@ -199,6 +209,9 @@ class TestPromising:
     def test_nowhere_is_no_page(self, as_alice: Client, as_bob: Client, hidden: ActionItem) -> None:
         assert as_alice.get("/actions/new/").status_code == 404
         assert as_bob.get(f"/actions/new/?postmortem={hidden.home.ref}").status_code == 404
+        shut = factory.incident(visibility=Visibility.RESTRICTED)
+        for answer in (as_bob.get, as_bob.post):
+            assert answer(f"/actions/new/?incident={shut.ref}").status_code == 404
 
     def test_two_who_edit_different_things_do_not_undo_each_other(self, as_alice: Client, item: ActionItem) -> None:
         at, was = (
@@ -227,6 +240,7 @@ class TestTickets:
             ("ops-12", "https://ops.example/browse/ops-12"),
             ("acme/shop#4", "https://forge.example/acme/shop/issues/4"),
             ("https://elsewhere.example/x?y=1", "https://elsewhere.example/x?y=1"),
+            (" HTTPS://elsewhere.example/X ", "HTTPS://elsewhere.example/X"),
             *[(text, "") for text in ("", "123", "javascript:alert(1)", "acme/shop", "data:text/html,x", "OPS-x")],
             *[(text, "") for text in ("https://a b", "ftp://x.example/", "{number}-1", "a" * 200)],
         ],
@@ -302,6 +316,106 @@ class TestTheList:
             page = as_bob.get(address).text
             assert "wombat" not in page and "1 action item" not in page
         assert len(file_of(as_bob.get("/actions/?format=csv"))) == 1
+
+
+class TestItsFilters:
+    """Asked of the filter itself: list, board, file and calendar have the same."""
+
+    NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+
+    def found(self, user: User, query: str) -> set[str]:
+        rows = ActionItem.objects.all_visible_to(user)
+        return {item.title for item in ActionItemFilter(QueryDict(query), rows, request=SimpleNamespace(user=user)).qs}
+
+    @pytest.mark.parametrize(
+        ("query", "wanted"),
+        [
+            ("due=late", {"-1"}),
+            ("due=soon", {"0", "7"}),
+            ("due=none", {"none", "done without"}),
+            ("due=none&state=unfinished", {"none"}),
+        ],
+    )
+    def test_by_date(self, alice: User, monkeypatch: pytest.MonkeyPatch, query: str, wanted: set[str]) -> None:
+        monkeypatch.setattr(timezone, "now", lambda: self.NOW)
+        home = factory.postmortem()
+        for days in (-1, 0, 7, 8):
+            factory.action_item(f"{days}", postmortem=home, due_on=TODAY + timedelta(days=days))
+            factory.action_item(f"done {days}", postmortem=home, due_on=TODAY + timedelta(days=days), state="done")
+        factory.action_item("none", postmortem=home)
+        factory.action_item("done without", postmortem=home, state="done")
+
+        assert self.found(alice, query) == wanted
+
+    @pytest.mark.parametrize("days", [30, 90, 180, 365])
+    def test_by_age(self, alice: User, monkeypatch: pytest.MonkeyPatch, days: int) -> None:
+        monkeypatch.setattr(timezone, "now", lambda: self.NOW)
+        for title, seconds in (("there", 1), ("not yet", 0)):
+            promised = self.NOW - timedelta(days=days, seconds=seconds)
+            factory.action_item(title, postmortem=factory.postmortem(), created_at=promised)
+
+        assert self.found(alice, f"age={days}") == {"there"}
+
+    def test_by_the_severity_of_its_postmortem_and_without_one_of_its_incident(self, alice: User) -> None:
+        postmortem, incident = factory.postmortem(severity="sev1"), factory.incident(severity="sev4")
+        factory.action_item("of both", postmortem=postmortem, incident=incident)
+        factory.action_item("of the incident", incident=incident)
+
+        assert self.found(alice, "severity=sev1") == {"of both"}
+        assert self.found(alice, "severity=sev4") == {"of the incident"}
+
+    def test_by_the_service_of_either(self, alice: User) -> None:
+        postmortem, incident = factory.postmortem(services=("Checkout",)), factory.incident(services=("Mail",))
+        factory.action_item("of both", postmortem=postmortem, incident=incident)
+        factory.action_item("elsewhere", postmortem=factory.postmortem(services=("Edge",)))
+
+        assert self.found(alice, "services=checkout") == self.found(alice, "services=mail") == {"of both"}
+
+    def test_by_ones_own_teams_and_by_a_team(self, alice: User, charlie: User, team: Team) -> None:
+        others = factory.team("Others", charlie)
+        factory.action_item("ours", postmortem=factory.postmortem(team=team))
+        factory.action_item("theirs", postmortem=factory.postmortem(team=others))
+        factory.action_item("mine", postmortem=factory.postmortem(team=others), owner=alice)
+
+        assert self.found(alice, "team=mine") == {"ours", "mine"}
+        assert self.found(alice, "team=others") == {"theirs", "mine"}
+        assert self.found(alice, "mine=ON") == {"mine"}
+        assert self.found(alice, "mine=off") == {"ours", "theirs", "mine"}
+
+    def test_the_soonest_come_first_and_what_has_no_date_last(self, as_alice: Client, alice: User) -> None:
+        home = factory.postmortem()
+        for title, due_on in (("none", None), ("later", date(2026, 3, 9)), ("sooner", TODAY), ("as soon", TODAY)):
+            factory.action_item(title, postmortem=home, owner=alice, due_on=due_on)
+        expected = ["sooner", "as soon", "later", "none"]
+
+        header, *rows = file_of(as_alice.get("/actions/?format=csv"))
+        page = as_alice.get("/actions/").text
+
+        assert [row[header.index("title")] for row in rows] == expected
+        assert sorted(expected, key=lambda title: page.index(f">{title}<")) == expected
+
+    def test_a_query_is_kept_without_what_is_empty_or_unknown_but_for_all_states(self) -> None:
+        assert known_filters(QueryDict("x=1&team=mine&due=&state=")) == "state=&team=mine"
+        assert known_filters(QueryDict("due=late")) == "due=late"
+        assert known_filters(QueryDict("owner=&x=1")) == ""
+
+
+def test_the_people_of_ones_teams_are_offered_as_owners(alice: User, bob: User, charlie: User, team: Team) -> None:
+    left, program = factory.user("left", is_active=False), factory.user("program", is_integration=True)
+    team.members.add(left, program)
+    factory.team("Another", alice, bob)
+
+    assert list(likely_owners(alice)) == [alice, bob]
+    assert list(likely_owners(charlie)) == []
+
+
+@pytest.mark.parametrize("details", [{"is_active": False}, {"is_integration": True}], ids=["left", "a program"])
+def test_only_who_signs_in_is_found_as_an_owner(bob: User, details: dict[str, bool]) -> None:
+    factory.user("nobody", **details)
+
+    assert OwnerField().clean(" BOB ") == bob
+    with pytest.raises(ValidationError, match="There is nobody with the user name nobody"):
+        OwnerField().clean("nobody")
 
 
 class TestTheBoard:
@@ -436,6 +550,11 @@ class TestSeveralAtOnce:
         assert "Why does the date change?" in answer.text and "2026-09-01" in answer.text
         assert not ActionItem.objects.exclude(due_on=None).exists()
 
+    def test_nothing_to_change_is_said(self, as_bob: Client, items: list[ActionItem]) -> None:
+        answer = as_bob.post("/actions/change/", {"item": items[0].pk, "reason": "Because."})
+
+        assert "Say what changes: the owner, the date, or both." in answer.text and "Because." in answer.text
+
     def test_hidden_ones_cannot_be_picked(self, as_bob: Client, bob: User, hidden: ActionItem) -> None:
         answer = as_bob.post("/actions/change/", {"item": hidden.pk, "owner": "bob", "sure": "on"})
 
@@ -449,6 +568,13 @@ class TestSeveralAtOnce:
         page = as_bob.get("/actions/change/?all=on&state=unfinished").text
 
         assert "Change 3 action items" in page and "Long done" not in page
+
+    def test_of_all_that_were_found_only_the_ticked_ones_change(
+        self, as_bob: Client, bob: User, items: list[ActionItem]
+    ) -> None:
+        as_bob.post("/actions/change/?all=on", {"item": items[1].pk, "owner": "bob", "sure": "on"})
+
+        assert list(ActionItem.objects.owned_by(bob)) == [items[1]]
 
     @pytest.mark.parametrize("typed", ["", "x", "9" * 30, "-1", "²"])
     def test_nonsense_picks_nothing(self, as_bob: Client, typed: str) -> None:
@@ -468,6 +594,7 @@ class TestTheCalendar:
         )
         factory.action_item("No date", postmortem=home, owner=alice)
         factory.action_item("Done", postmortem=home, owner=alice, due_on=TODAY, state="done")
+        factory.action_item("Of nobody", postmortem=home, due_on=TODAY)
 
         answer = Client().get(self.address(as_alice))
 
