@@ -132,6 +132,8 @@ TEMPLATES = [
     },
 ]
 
+FORM_RENDERER = "kb.widgets.Renderer"
+
 SQLITE = "kb.sqlite"
 
 # Its write-ahead log alone gives "database is locked" under several writers; IMMEDIATE takes the write lock at BEGIN,

@@ -39,8 +39,9 @@ def choice(label: str, choices: Any, **kwargs: Any) -> Any:
 
 
 def one_of(label: str, rows: Any, **kwargs: Any) -> Any:
+    """`rows` have a name and a slug."""
     return django_filters.ModelChoiceFilter(
-        label=label, queryset=rows, to_field_name="slug", empty_label="All", **kwargs
+        label=label, queryset=rows.only("name", "slug"), to_field_name="slug", empty_label="All", **kwargs
     )
 
 
