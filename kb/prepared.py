@@ -1,61 +1,73 @@
 """A query whose SQL is worked out once: Django may take ten times as long to build one as the database to answer."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
+from copy import copy
 from typing import Any
 
 from django.db import connections
 from django.db.models import QuerySet
 
-NUMBER = -7_305_918_264_015  # stands in the parameters where the number goes: no row has it, and nobody types it
-
-
-@dataclass(frozen=True)
-class _Compiled:
-    sql: str
-    params: tuple[Any, ...]
-    names: tuple[str, ...]
-    columns: tuple[Any, ...]
+NUMBER = -7_305_918_264_015  # stands in the parameters where a number goes: no row has it, and nobody types it
 
 
 class Prepared:
-    """What `build(number).values(...)` gives for one row, again and again with other numbers.
+    """What `build(number, ...)` gives, again and again with other numbers.
 
-    The number, a row's key, may only be a parameter of the SQL: what is asked is the same for all. Compiled once a
-    process and kind of database.
+    The numbers, keys of rows, may only be parameters of the SQL: what is asked is the same for all. Where `build` is
+    given a tuple of numbers, it takes a list of any length. Compiled once a process, kind of database and, nearly,
+    length: lists are filled up to the next power of two. What is prefetched is not prepared, and so refused.
+    `optional`: so many of the first numbers the query may leave out.
     """
 
-    def __init__(self, build: Callable[[int], QuerySet[Any, Any]]) -> None:
-        self._build = build
-        self._known: dict[str, _Compiled] = {}
+    def __init__(self, build: Callable[..., QuerySet[Any, Any]], *, optional: int = 0) -> None:
+        self._build, self._optional = build, optional
+        self._known: dict[tuple[Any, ...], tuple[QuerySet[Any, Any], Any, str, tuple[Any, ...]]] = {}
 
-    def row(self, number: int) -> dict[str, Any] | None:
-        """The first row by name of value; None if there is none."""
+    def row(self, *numbers: Any) -> Any:
+        """The first row; None if there is none."""
+        return next(iter(self.rows(*numbers)), None)
+
+    def rows(self, *numbers: Any) -> list[Any]:
+        """As the query itself would give them: instances, dicts of values."""
+        if [] in numbers:
+            return []
+        filled = [_filled(each) if isinstance(each, list) else each for each in numbers]
+        places = _places(filled)
         connection = connections["default"]
-        known = self._known.get(connection.vendor)
-        if known is None:
-            known = self._known[connection.vendor] = _compile(self._build(NUMBER))
-        params = [number if param == NUMBER else param for param in known.params]
-        with connection.cursor() as cursor:
-            cursor.execute(known.sql, params)
-            found = cursor.fetchone()
-        return None if found is None else _converted(known, found, connection)
+        shape = (connection.vendor, *(len(each) if isinstance(each, tuple) else 0 for each in filled))
+        if shape not in self._known:
+            self._known[shape] = _compile(self._build(*places), _flat(places[self._optional :]))
+        queryset, compiler, sql, params = self._known[shape]
+        values = dict(zip(_flat(places), _flat(filled), strict=True))
+        ready = copy(compiler)
+        ready.connection = connection
+        ready.as_sql = lambda: (sql, tuple(values.get(p, p) if isinstance(p, int) else p for p in params))
+        rows: Any = queryset.all()
+        rows.query.get_compiler = lambda *_, **__: ready
+        return list(rows)
 
 
-def _compile(rows: QuerySet[Any, Any]) -> _Compiled:
+def _filled(numbers: list[int]) -> tuple[int, ...]:
+    """With the last one again until there are 1, 2, 4, 8, ..."""
+    wanted = 1 << (len(numbers) - 1).bit_length()
+    return (*numbers, *numbers[-1:] * (wanted - len(numbers)))
+
+
+def _places(numbers: list[Any]) -> list[Any]:
+    """Of the same shape, each with a number of its own."""
+    unused = iter(range(NUMBER, NUMBER + 10_000))
+    return [tuple(next(unused) for _ in each) if isinstance(each, tuple) else next(unused) for each in numbers]
+
+
+def _flat(numbers: list[Any]) -> list[int]:
+    return [one for each in numbers for one in (each if isinstance(each, tuple) else (each,))]
+
+
+def _compile(rows: Any, needed: list[int]) -> tuple[QuerySet[Any, Any], Any, str, tuple[Any, ...]]:
+    if rows._prefetch_related_lookups:
+        raise ValueError("What is prefetched is another query: fetch it for the rows.")
     compiler = rows.query.get_compiler(using="default")
     sql, params = compiler.as_sql()
-    if NUMBER not in params:
-        raise ValueError("The number is no parameter of this query: its answer would be the same for all.")
-    names = tuple(rows.query.selected or ())
-    return _Compiled(sql, tuple(params), names, tuple(expression for expression, _, _ in compiler.select))
-
-
-def _converted(known: _Compiled, found: Sequence[Any], connection: Any) -> dict[str, Any]:
-    """As Django's compiler would: what the database calls a moment or a list becomes one."""
-    values: dict[str, Any] = {}
-    for name, column, value in zip(known.names, known.columns, found, strict=True):
-        for convert in (*connection.ops.get_db_converters(column), *column.get_db_converters(connection)):
-            value = convert(value, column, connection)
-        values[name] = value
-    return values
+    if not set(needed) <= {param for param in params if isinstance(param, int)}:
+        raise ValueError("A number is no parameter of this query: its answer would be the same for all.")
+    return rows, compiler, sql, tuple(params)

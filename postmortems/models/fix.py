@@ -76,7 +76,7 @@ class FixQuerySet(RestrictableQuerySet["Fix"]):
 
         `before`: as it stood at that moment.
         """
-        seen = Q(uses__incident__in=Incident.objects.visible_to(user).values("pk"))
+        seen = Incident.objects.visible_where(user, "uses__incident__")
         if before:
             seen &= Q(uses__at__lt=before)
         counts = {

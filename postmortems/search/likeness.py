@@ -4,6 +4,7 @@ import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import lru_cache
 
 from kb.search import analysis, engine, similarity
 from kb.search.base import IDENTIFIERS, PARTS, SIGNATURES, WORDS, AnyOf, Query, SearchBackend, Term
@@ -109,13 +110,15 @@ def term_fields(row: Item, terms: Sequence[Term]) -> dict[Term, str]:
     }
 
 
-def _tokens(text: str) -> set[tuple[str, str]]:
-    return {
-        *((WORDS, token) for token in analysis.words(text)),
-        *((PARTS, token) for token in analysis.parts(text)),
-        *((IDENTIFIERS, token) for token in analysis.identifiers(text)),
-        *((SIGNATURES, token) for token in analysis.signatures(text)),
-    }
+@lru_cache(maxsize=512)  # the same few texts stand in most answers, and tokens cost more than the ranking
+def _tokens(text: str) -> frozenset[tuple[str, str]]:
+    listed = (
+        (WORDS, analysis.words(text)),
+        (PARTS, analysis.parts(text)),
+        (IDENTIFIERS, analysis.identifiers(text)),
+        (SIGNATURES, analysis.signatures(text)),
+    )
+    return frozenset((channel, token) for channel, tokens in listed for token in tokens)
 
 
 def confidence_of(match: Match, found: Matches) -> str:

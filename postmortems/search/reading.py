@@ -15,6 +15,7 @@ from kb import markdown
 from kb.listing import ListOf
 from postmortems import sections
 from postmortems.models import ActionItem, Fix, FixUse, Incident, Postmortem, Service, SuggestionVerdict
+from postmortems.models.prepared import PreparedForReaders
 from postmortems.search.documents import MODELS, Item
 
 FIRST_LINES = 280
@@ -39,6 +40,9 @@ def to_ask(incidents: Any) -> Any:
     )
 
 
+_INCIDENTS_TO_WEIGH = PreparedForReaders(lambda user, pks: to_ask(Incident.objects.visible_to(user).filter(pk__in=pks)))
+
+
 def fetch_to_weigh(
     keys: Iterable[str], *, user: Any, own: Incident | None = None, before: datetime | None = None
 ) -> dict[str, Item]:
@@ -49,7 +53,7 @@ def fetch_to_weigh(
     """
     pks = _pks(keys)
     wanted = pks.pop(Incident.search_kind, [])
-    incidents = list(to_ask(Incident.objects.visible_to(user).filter(pk__in=wanted))) if wanted else []
+    incidents = _INCIDENTS_TO_WEIGH.rows(user, wanted)
     telling = [*incidents, *([own] if own else ())]
     pks[Postmortem.search_kind] += [told["pk"] for incident in telling for told in incident.listed_postmortems]
     rows = _rows_of(pks, user)
@@ -119,11 +123,13 @@ def rows_of(keys: Iterable[str], *, user: Any) -> dict[str, Item]:
 
 
 def _rows_of(pks: Mapping[str, list[int]], user: Any) -> dict[str, Item]:
-    return {
-        row.search_key: row
-        for kind, wanted in pks.items()
-        for row in (_shown(MODELS[kind].objects.visible_to(user).filter(pk__in=wanted), user) if wanted else ())
-    }
+    return {row.search_key: row for kind, wanted in pks.items() for row in _shown_of(kind, wanted, user)}
+
+
+def _shown_of(kind: str, pks: list[int], user: Any) -> list[Any]:
+    if kind == Postmortem.search_kind:
+        return _POSTMORTEMS.rows(user, pks)
+    return list(_shown(MODELS[kind].objects.visible_to(user).filter(pk__in=pks), user)) if pks else []
 
 
 def _shown(rows: Any, user: Any) -> Any:
@@ -131,6 +137,11 @@ def _shown(rows: Any, user: Any) -> Any:
     if rows.model is Fix:
         return rows.with_track_record(user).with_freshness(timezone.localdate()).select_related("problem")
     return rows.select_related("problem") if rows.model is Postmortem else rows
+
+
+_POSTMORTEMS = PreparedForReaders(
+    lambda user, pks: _shown(Postmortem.objects.visible_to(user).filter(pk__in=pks), user)
+)
 
 
 def _with_services(rows: Any) -> Any:

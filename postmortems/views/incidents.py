@@ -4,7 +4,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.core.paginator import Paginator
-from django.db.models import OuterRef, Prefetch, Q
+from django.db.models import OuterRef, Prefetch, Q, prefetch_related_objects
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
@@ -17,10 +17,11 @@ from postmortems import roles, suggestions
 from postmortems.filters import IncidentFilter
 from postmortems.forms import DeclareForm, EditForm, OutcomeForm, initial_of
 from postmortems.models import Fix, Incident, PostmortemPolicy, TimelineEntry, Watch
+from postmortems.models.prepared import PreparedForReaders
 from postmortems.search import reading
 from postmortems.views import crew, debt
 from postmortems.views.once import sent_once
-from postmortems.views.permalinks import by_ref
+from postmortems.views.permalinks import by_ref, prepared_by_ref
 from postmortems.workflows import suggesting, triage
 
 PER_PAGE = 25
@@ -78,7 +79,7 @@ def _panel(request: HttpRequest, report: suggestions.Report) -> dict[str, Any]:
 
 @require_safe
 def incident_detail(request: HttpRequest, ref: str, slug: str = "") -> HttpResponse:
-    incident = by_ref(_to_read(request.user), ref)
+    incident = _read(request.user, ref)
     panel = _panel(request, suggestions.report_of(incident))
     reading.complete(incident, user=request.user)
     return render(
@@ -105,9 +106,14 @@ def _wanted(incident: Any) -> dict[str, Any]:
     return {"policy": policy, "due_on": policy.due_on(incident) if policy else None}
 
 
-def _to_read(user: Any) -> Any:
-    timeline = Prefetch("timeline", TimelineEntry.objects.select_related("by"))
-    rows = Incident.objects.visible_to(user).select_related("commander", "reported_by").prefetch_related(timeline)
+def _read(user: Any, ref: str) -> Any:
+    incident = prepared_by_ref(Incident, _TO_READ, ref, user)
+    prefetch_related_objects([incident], Prefetch("timeline", TimelineEntry.objects.select_related("by")))
+    return incident
+
+
+def _to_read(user: Any, pk: int) -> Any:
+    rows = Incident.objects.visible_to(user).filter(pk=pk).select_related("commander", "reported_by")
     rules = PostmortemPolicy.objects.filter(Q(kind=OuterRef("kind")) | Q(kind=""), severity=OuterRef("severity"))
     fields = {name: name for name in ("kind", "is_required", "days_until_due")}
     return reading.to_ask(rows).annotate(
@@ -116,6 +122,9 @@ def _to_read(user: Any) -> Any:
         policies=ListOf(rules, **fields),
         is_watched=Watch.objects.is_of(user, "incident"),
     )
+
+
+_TO_READ = PreparedForReaders(_to_read)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -154,6 +163,6 @@ def fix_outcome(request: HttpRequest, ref: str) -> HttpResponse:
         return redirect(f"{incident.get_absolute_url()}#fix-{use.fix_id}")
     fixes = Fix.objects.visible_to(request.user).with_freshness(timezone.localdate()).with_track_record(request.user)
     fix = fixes.get(pk=use.fix_id)
-    seen = by_ref(_to_read(request.user), ref)
+    seen = _read(request.user, ref)
     reading.complete(seen, user=request.user)
     return render(request, "postmortems/_outcome_recorded.html", {"incident": seen, "fix": fix, "uses": {fix.pk: use}})

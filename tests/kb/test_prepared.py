@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import Group
-from django.db.models import OuterRef
+from django.db.models import Exists, OuterRef
 
 from kb.listing import CountOf, ListOf
 from kb.prepared import Prepared
-from postmortems.models import Team, User
+from postmortems.models import Service, Team, User
 from tests import factory
 
 pytestmark = pytest.mark.django_db
@@ -34,6 +34,29 @@ def test_it_answers_for_each_as_the_plain_query_does(alice: User, bob: User, tea
         assert row is not None
         assert sorted(row.pop("their_groups"), key=str) == sorted(plain.pop("their_groups"), key=str)
         assert row == plain
+
+
+def of_these(boss: int, pks: list[int]) -> Any:
+    """Instances, with a row that each points to."""
+    named = Exists(User.objects.filter(pk=boss, teams=OuterRef("owner_team")))
+    return Service.objects.filter(pk__in=pks).select_related("owner_team").annotate(is_hers=named).order_by("pk")
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 3, 5, 8])
+def test_it_gives_instances_of_a_list_of_any_length(alice: User, team: Team, count: int) -> None:
+    prepared, services = Prepared(of_these), [factory.service(f"Service {n}") for n in range(9)]
+    Service.objects.filter(pk=services[0].pk).update(owner_team=team)
+
+    for pks in ([row.pk for row in services[:count]], [row.pk for row in services[9 - count :]]):
+        found, plain = prepared.rows(alice.pk, pks), list(of_these(alice.pk, pks))
+        assert found == plain
+        assert [(row.owner_team, row.is_hers) for row in found] == [(row.owner_team, row.is_hers) for row in plain]
+        assert len(found) == count
+
+
+def test_a_query_of_what_is_prefetched_is_refused(alice: User) -> None:
+    with pytest.raises(ValueError, match="prefetched"):
+        Prepared(lambda pk: User.objects.filter(pk=pk).prefetch_related("teams")).rows(alice.pk)
 
 
 def test_what_changed_since_is_seen(alice: User) -> None:

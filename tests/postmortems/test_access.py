@@ -21,6 +21,8 @@ from postmortems.models import (
     User,
     Visibility,
 )
+from postmortems.models.prepared import PreparedForReaders
+from postmortems.search.readers import THE_MACHINE
 from tests import factory
 
 pytestmark = pytest.mark.django_db
@@ -288,6 +290,22 @@ def test_visible_and_hidden_rows_are_all_rows(readers: dict[str, Any]) -> None:
         visible = set(Incident.objects.visible_to(reader))
         assert visible | set(Incident.objects.hidden_from(reader)) == set(Incident.objects.all())
         assert not visible & set(Incident.objects.hidden_from(reader))
+
+
+def test_a_prepared_query_gives_each_reader_what_the_plain_one_gives(readers: dict[str, Any], team: Team) -> None:
+    incidents = [factory.incident(), restricted_incident(readers["alice"]), restricted_incident(shared_with=(team,))]
+    prepared = PreparedForReaders(lambda user, pks: Incident.objects.visible_to(user).filter(pk__in=pks))
+
+    seen = {
+        name: {row.pk for row in prepared.rows(reader, [i.pk for i in incidents])} for name, reader in readers.items()
+    }
+
+    assert seen == {
+        name: set(Incident.objects.visible_to(reader).values_list("pk", flat=True)) for name, reader in readers.items()
+    }
+    assert len(seen["alice"]) == len(seen["admin"]) == 3
+    assert len(seen["bob"]) == 2
+    assert len(prepared.rows(THE_MACHINE, [i.pk for i in incidents])) == 3
 
 
 # --- random worlds against the rules in plain Python ---
