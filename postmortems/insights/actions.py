@@ -11,7 +11,7 @@ from django.utils import timezone
 from postmortems.insights.figures import WIDE, Chart, Link, Piece, Section, Share, Table, Word, figure, place
 from postmortems.insights.scope import Scope
 from postmortems.models import ActionItem
-from postmortems.models.action_item import ActionItemQuerySet
+from postmortems.models.action_item import SOONEST_FIRST, ActionItemQuerySet
 
 State = ActionItem.State
 # Name -> (what it is called, from how many days on, below how many).
@@ -163,7 +163,7 @@ def _bars(ages: list[tuple[str, str, int, int]]) -> Chart:
 def debt(scope: Scope, user: Any, at: datetime) -> Section:
     """The open preventive ones that would have prevented most, of all times."""
     rows: Any = items(scope, user).unfinished().preventive().with_prevented(user)
-    worst = list(rows.filter(prevented__gt=0).order_by("-prevented", "due_on", "pk")[:WORST])
+    worst = list(rows.filter(prevented__gt=0).order_by("-prevented", *SOONEST_FIRST)[:WORST])
     return Section(
         key="debt",
         title="Open, and would have prevented later incidents",

@@ -16,6 +16,7 @@ from django.utils import timezone
 from postmortems.insights import actions, detection, durations, gaps, learning, recurrence, reuse, severity
 from postmortems.insights.scope import Scope, incidents, midnight
 from postmortems.models import ActionItem, Problem, Severity
+from postmortems.models.action_item import SOONEST_FIRST
 
 Args = Mapping[str, str]
 Rows = QuerySet[Any] | Sequence[Any]
@@ -148,7 +149,7 @@ def _lower(text: str) -> str:
 
 
 def _to_list(rows: QuerySet[ActionItem]) -> QuerySet[ActionItem]:
-    return rows.select_related("owner", "postmortem", "incident").order_by("due_on", "pk")
+    return rows.select_related("owner", "postmortem", "incident").order_by(*SOONEST_FIRST)
 
 
 def _prevented(asked: Asked) -> Found:

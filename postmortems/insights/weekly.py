@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from django.db.models import Q
+from django.db.models import F, Q
 from django.utils import timezone
 
 from postmortems.insights import recurrence
@@ -119,7 +119,7 @@ def _came_back(scope: Scope, user: Any) -> list[CameBack]:
 
 def _waiting(user: Any) -> list[Waiting]:
     rows = Postmortem.objects.visible_to(user).filter(status=Postmortem.Status.IN_REVIEW).select_related("owner")
-    postmortems = list(rows.order_by("due_on", "pk"))
+    postmortems = list(rows.order_by(F("due_on").asc(nulls_last=True), "pk"))
     asked = ReviewRequest.objects.waiting().filter(postmortem__in=postmortems).select_related("reviewer")
     return [
         Waiting(row, tuple(str(each.reviewer) for each in asked if each.postmortem_id == row.pk)) for row in postmortems

@@ -22,6 +22,8 @@ from postmortems.models.user import User
 
 DESCRIBED = ("title", "kind", "details", "done_when", "priority", "ticket", "external_url")
 HISTORY = (*DESCRIBED, "state", "reason", "evidence")
+# What has no date comes last on every database: of themselves they do not agree where nothing stands.
+SOONEST_FIRST = (F("due_on").asc(nulls_last=True), "pk")
 
 
 class NotThatStep(DomainError):
@@ -113,7 +115,7 @@ class ActionItemQuerySet(models.QuerySet["ActionItem"]):
         return self.order_by(soonest, latest, "pk")
 
     def soonest_first(self) -> Self:
-        return self.order_by(models.F("due_on").asc(nulls_last=True), "pk")
+        return self.order_by(*SOONEST_FIRST)
 
 
 class ActionItem(Referable):
@@ -186,7 +188,7 @@ class ActionItem(Referable):
     objects = ActionItemQuerySet.as_manager()
 
     class Meta:
-        ordering = ["due_on", "pk"]
+        ordering = SOONEST_FIRST
         indexes = [models.Index(fields=["state", "due_on"])]
         constraints = [
             models.CheckConstraint(condition=~Q(title=""), name="action_item_has_title"),

@@ -294,7 +294,7 @@ class TestThisIs:
             assert (row.owner, row.owner_text) == (bob, "")
         other.refresh_from_db()
         assert other.owner is None
-        assert len(told(bob)) == 1 and "and 1 more" in told(bob)[0]
+        assert told(bob) == [f"{rows[0].ref}, and 1 more, are yours now: Item 0"]
         assert history(rows[0])[0].changes["owner"] == ["Bob S.", "Bob"]
 
     def test_not_those_that_one_may_not_see_oneself(self, alice: User, bob: User, charlie: User) -> None:
@@ -376,7 +376,8 @@ class TestMany:
         item.refresh_from_db()
         assert item.due_on is None
 
-        assert followups.change_many([item], owner=bob, reason="", by=bob, at=NOON) == 1
+        assert followups.change_many([item], owner=bob, reason="", by=item.owner, at=NOON) == 1
+        assert told(bob) == [f"{item.ref} is yours now: {item.title}"]
 
     def test_nothing_to_change_is_said(self, item: ActionItem, bob: User) -> None:
         with pytest.raises(DomainError, match="Say what changes"):
@@ -829,6 +830,14 @@ def test_what_ended_last_comes_first(home: Postmortem, state: str, field: str) -
         factory.action_item(title, **{"done_at": NOON, field: NOON + timedelta(days=days)}, due_on=due_on, **known)
 
     assert [item.title for item in ActionItem.objects.by_urgency()] == ["newer", "as new", "older"]
+
+
+def test_what_has_no_date_comes_last_wherever_nobody_says_otherwise(home: Postmortem) -> None:
+    for title, due_on in (("some day", None), ("later", SOON + timedelta(days=1)), ("soon", SOON)):
+        factory.action_item(title, postmortem=home, due_on=due_on)
+
+    assert [item.title for item in home.action_items.all()] == ["soon", "later", "some day"]
+    assert [item.title for item in ActionItem.objects.soonest_first()] == ["soon", "later", "some day"]
 
 
 def test_of_what_is_not_finished_the_soonest_comes_first(home: Postmortem) -> None:

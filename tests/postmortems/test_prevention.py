@@ -2,6 +2,7 @@
 
 import re
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from django.utils import timezone
 from postmortems.models import ActionItem, Incident, Postmortem, Problem, User, Visibility
 from postmortems.search import reading
 from postmortems.suggestions import Report, suggest
+from postmortems.views import debt
 from tests import factory
 from tests.postmortems.conftest import Learn
 
@@ -252,6 +254,14 @@ def test_the_incident_page_says_what_would_have_prevented_it(
     assert said.index("74 days") < said.index("1 day late")
     assert "“Alert on it”" not in said
     assert "“Already done”" not in said
+
+
+def test_of_what_is_owed_the_longest_overdue_comes_first_and_what_has_no_date_last() -> None:
+    known = {"title": "", "kind": "prevent", "state": "open", "postmortem_id": 1, "incident_id": None}
+    days = {3: None, 4: "2026-03-02", 2: "2026-03-01", 1: "2026-03-02"}
+    incident = SimpleNamespace(debts=[{**known, "pk": pk, "due_on": day} for pk, day in days.items()])
+
+    assert [item.pk for item in debt.items_of(incident)] == [2, 1, 4, 3]
 
 
 def test_the_incident_page_says_nothing_of_what_the_reader_may_not_see(

@@ -427,6 +427,29 @@ def test_of_two_who_begin_at_once_one_sends_and_what_is_settled_is_begun_by_nobo
     assert list(Digest.objects.order_by("pk").values_list("settled_at", "items")) == [(NOON, 3), (None, 0)]
 
 
+def test_who_wants_none_after_their_hour_gets_no_mail() -> None:
+    ana = person("ana", rhythm=Rhythm.NONE)
+    promised("Require quorum", ana, "2026-03-10")
+
+    assert sent_on("2026-03-10", ana) == ""
+
+
+def test_a_manager_gets_one_of_their_own_and_one_of_their_team(work_off: WorkOff) -> None:
+    max_, ana = person("max", roles=("manager",)), person("ana")
+    factory.team("Payments", max_, ana)
+    for owner in (max_, ana):
+        promised(f"Of {owner}", owner, "2026-03-10")
+
+    assert reminding.remind(at=datetime(2026, 3, 10, 9, tzinfo=UTC)) == 3
+
+    work_off()
+    assert sorted((sent.to[0], sent.subject) for sent in mail.outbox) == [
+        ("ana@example.org", "Your action items: 1 due"),
+        ("max@example.org", "Your action items: 1 due"),
+        ("max@example.org", "Your team's action items: 1 due"),
+    ]
+
+
 @pytest.mark.parametrize("details", [{"email": ""}, {"is_active": False}], ids=["no address", "left"])
 def test_who_leaves_after_their_hour_gets_no_mail(details: dict[str, Any]) -> None:
     ana = person("ana")

@@ -9,7 +9,7 @@ import pytest
 from django.utils import timezone
 
 from postmortems.insight_forms import ScopeForm
-from postmortems.insights import actions, gaps, learning, recurrence, reuse, weekly
+from postmortems.insights import actions, detection, durations, gaps, learning, recurrence, reuse, weekly
 from postmortems.insights.figures import Share, figure, spread
 from postmortems.insights.scope import Scope, incidents, incidents_at_any_time, postmortems
 from postmortems.models import ActionItem, Fix, KnowledgeGap, PostmortemPolicy, Problem, Service, Team, User, Visibility
@@ -189,6 +189,68 @@ class TestWhatComesBack:
         factory.fix_use(fix, factory.incident(started_at=NOW), outcome)
 
         assert len(recurrence.showings(WEEK, alice)) == times
+
+
+class TestDebt:
+    def test_only_what_is_open_would_have_prevented_something_and_is_preventive(self, alice: User) -> None:
+        problem = Problem.objects.create(title="Pools run dry")
+        home = factory.postmortem(problem=problem, status="published", published_at=BEGIN)
+        once = factory.postmortem("No problem named", status="published", published_at=BEGIN)
+        again = factory.postmortem("Again", problem=problem)
+        again.incidents.set([factory.incident(started_at=NOW + n * TICK) for n in range(2)])
+        once.incidents.add(factory.incident(started_at=NOW))
+        for title, fields in {
+            "no date": {},
+            "late": {"due_on": date(2026, 3, 4)},
+            "today": {"due_on": date(2026, 3, 5)},
+            "detects": {"kind": "detect"},
+            "done": {"state": "done"},
+        }.items():
+            factory.action_item(title, postmortem=home, **fields)
+        factory.action_item("less", postmortem=once, due_on=FIRST)
+        factory.action_item("nothing", postmortem=factory.postmortem("Nothing came after it"))
+
+        table = actions.debt(WEEK, alice, NOW).table
+
+        assert [(str(name), late, str(prevented)) for name, _, _, late, prevented in table.rows] == [
+            *(("late", 1, "2"), ("today", None, "2"), ("no date", None, "2"), ("less", 3, "1"))
+        ]
+
+
+@pytest.mark.parametrize(
+    ("minutes", "said"),
+    [
+        *((0, "under 1 min"), (0.4, "under 1 min"), (1, "1 min"), (59.4, "59 min"), (59.6, "1 h"), (61, "1 h 1 min")),
+        *((1440, "1 day"), (1499, "1 day"), (1500, "1 day 1 h"), (2880, "2 days"), (3000, "2 days 2 h")),
+    ],
+)
+def test_a_length_is_said_in_its_two_biggest_units(minutes: float, said: str) -> None:
+    assert durations.in_time(minutes) == said
+
+
+def test_what_ended_before_it_began_took_no_time(alice: User) -> None:
+    factory.incident(started_at=NOW, detected_at=NOW - timedelta(hours=1))
+
+    row = durations.section(WEEK, alice).table.rows[0]
+
+    assert [str(cell) for cell in row] == ["To detect", "1", "under 1 min", "", "under 1 min", "", "under 1 min", "0"]
+
+
+def test_who_noticed_is_asked_of_those_of_which_it_was_said(alice: User) -> None:
+    sources = ("customer", "social_media", "monitor", "partner")
+    assert detection.section(WEEK, alice).empty
+    for source in sources:
+        factory.incident(source, started_at=NOW, detection_source=source)
+
+    headlines = detection.section(WEEK, alice).headlines
+
+    assert [str(number) for _, number, _ in headlines] == ["2 of 4", "0"]
+    factory.incident("unsaid", started_at=NOW)
+    headlines = detection.section(WEEK, alice).headlines
+    assert [str(number) for _, number, _ in headlines] == ["2 of 4", "1"]
+    assert titles(detection.detected(incidents(WEEK, alice), "customers")) == {"customer", "social_media"}
+    assert titles(detection.detected(incidents(WEEK, alice), "said")) == set(sources)
+    assert titles(detection.detected(incidents(WEEK, alice), "not_said")) == {"unsaid"}
 
 
 class TestGaps:
@@ -444,11 +506,15 @@ class TestTheWeek:
         assert [(each.problem.title, len(each.showings)) for each in found] == [("twice", 2), ("once", 1)]
 
     def test_who_has_not_decided_yet_is_named(self, alice: User, bob: User) -> None:
-        waiting = factory.postmortem(status="in_review", owner=alice)
+        waiting = factory.postmortem(status="in_review", owner=alice, due_on=LAST)
+        undated = factory.postmortem("Of no date", status="in_review", owner=alice)
+        sooner = factory.postmortem("Sooner", status="in_review", owner=alice, due_on=FIRST)
         factory.postmortem("Back at its author", status="changes_requested", owner=alice)
         waiting.review_requests.create(reviewer=bob, requested_at=NOON)
 
-        assert [(each.postmortem, each.reviewers) for each in self.review(alice).waiting] == [(waiting, ("Bob",))]
+        assert [(each.postmortem, each.reviewers) for each in self.review(alice).waiting] == [
+            *((sooner, ()), (waiting, ("Bob",)), (undated, ()))
+        ]
 
     @pytest.mark.parametrize(
         ("name", "monday"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+from contextlib import nullcontext
 from datetime import UTC, date, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -248,6 +249,20 @@ class TestTickets:
     def test_become_links_where_a_tracker_knows_them(self, trackers: list[Tracker], ticket: str, address: str) -> None:
         assert ticket_address(ticket, trackers) == address
 
+    @pytest.mark.parametrize(
+        ("template", "refused"),
+        [
+            *((f"https://desk.example/{{{name}}}", "") for name in ("ticket", "number")),
+            *(("https://desk.example/", "where the ticket goes"), ("https://desk.example/{repository}", "where the")),
+            *((f"{begin}desk.example/{{ticket}}", "begins with https") for begin in ("", "ftp://", "javascript:")),
+        ],
+    )
+    def test_a_tracker_says_where_the_ticket_goes_in_an_address_of_the_web(self, template: str, refused: str) -> None:
+        tracker = Tracker(name="Desk", shape="key", url_template=template)
+
+        with pytest.raises(ValidationError, match=refused) if refused else nullcontext():
+            tracker.clean()
+
     def test_a_link_stands_on_the_page(self, as_bob: Client, trackers: list[Tracker], item: ActionItem) -> None:
         for ticket, shown in (("OPS-7", 'href="https://ops.example/browse/OPS-7"'), ("<b>", "&lt;b&gt;")):
             ActionItem.objects.filter(pk=item.pk).update(ticket=ticket)
@@ -306,8 +321,10 @@ class TestTheList:
         home = factory.postmortem("=1+1")
         factory.action_item("=HYPERLINK(A1)", postmortem=home, owner_text="@SUM(1)", ticket="-1", done_when="+1")
 
-        header, row = file_of(as_alice.get("/actions/?format=csv"))
+        answer = as_alice.get("/actions/?format=csv")
+        header, row = file_of(answer)
 
+        assert answer.headers["Content-Disposition"] == 'attachment; filename="action-items.csv"'
         assert row[header.index("title")] == "'=HYPERLINK(A1)"
         assert not [cell for cell in row if cell.startswith(FORMULA)]
 
@@ -572,7 +589,8 @@ class TestSeveralAtOnce:
     def test_of_all_that_were_found_only_the_ticked_ones_change(
         self, as_bob: Client, bob: User, items: list[ActionItem]
     ) -> None:
-        as_bob.post("/actions/change/?all=on", {"item": items[1].pk, "owner": "bob", "sure": "on"})
+        typed = {"item": items[1].pk, "owner": "bob", "sure": "on"}
+        assert "1 action item changed." in as_bob.post("/actions/change/?all=on", typed, follow=True).text
 
         assert list(ActionItem.objects.owned_by(bob)) == [items[1]]
 
@@ -590,7 +608,11 @@ class TestTheCalendar:
     def test_is_read_by_a_calendar_library(self, as_alice: Client, alice: User) -> None:
         home = factory.postmortem()
         item = factory.action_item(
-            "Größe; prüfen, \n" + "x" * 300, postmortem=home, owner=alice, due_on=date(2026, 3, 9)
+            "Größe; prüfen, \n" + "x" * 300,
+            postmortem=home,
+            owner=alice,
+            due_on=date(2026, 3, 9),
+            done_when="It fires.",
         )
         factory.action_item("No date", postmortem=home, owner=alice)
         factory.action_item("Done", postmortem=home, owner=alice, due_on=TODAY, state="done")
@@ -603,6 +625,7 @@ class TestTheCalendar:
         assert (event.start, event.end) == (date(2026, 3, 9), date(2026, 3, 10))
         assert str(event["summary"]).startswith(f"{item.ref} due: Größe; prüfen, ")
         assert str(event["url"]).endswith(item.get_absolute_url())
+        assert str(event["description"]).startswith(f"Done when: It fires.\n\n{home.ref}, medium priority\n")
 
     def test_the_last_day_there_is_is_a_day_too(self, as_alice: Client, alice: User) -> None:
         factory.action_item(postmortem=factory.postmortem(), owner=alice, due_on=date.max)
