@@ -84,6 +84,8 @@ class ApiToken(models.Model):
         if self.last_used_at is None or at - self.last_used_at >= USED_EVERY:
             ApiToken.objects.filter(pk=self.pk).update(last_used_at=at)
 
-    def revoke(self, *, at: datetime) -> None:
-        ApiToken.objects.filter(pk=self.pk, revoked_at=None).update(revoked_at=at)
+    def revoke(self, *, at: datetime) -> bool:
+        """Whether it was not revoked before."""
+        was_good = bool(ApiToken.objects.filter(pk=self.pk, revoked_at=None).update(revoked_at=at))
         self.refresh_from_db(fields=["revoked_at"])
+        return was_good

@@ -37,6 +37,23 @@ def record(
     return record_all(action, [Entry(on, reason, changes or {})], by=by, at=at)[0]
 
 
+def record_edit(
+    action: str,
+    *,
+    on: Any,
+    by: Any,
+    at: datetime,
+    before: Mapping[str, Any],
+    after: Mapping[str, Any],
+    reason: str = "",
+) -> dict[str, tuple[Any, Any]]:
+    """What differs, written down and returned; who saved a form and changed nothing has done nothing."""
+    changes = differences(before, after)
+    if changes:
+        record(action, on=on, by=by, at=at, reason=reason, changes=changes)
+    return changes
+
+
 def record_all(action: str, entries: Iterable[Entry], *, by: Any, at: datetime) -> list[AuditEvent]:
     """The same step of many rows."""
     came = origin.current()

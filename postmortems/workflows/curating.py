@@ -45,8 +45,7 @@ def edit_fix(
     before = {**fix.content(), "state": fix.state}
     fix.rewrite(seen=seen, services=services, problem=problem, by=by, **fields)
     after = {**Fix.objects.get(pk=fix.pk).content(), "state": fix.state}
-    changes = auditing.differences(before, after)
-    auditing.record("fix.edit", on=fix, by=by, at=at, changes=changes)
+    auditing.record_edit("fix.edit", on=fix, by=by, at=at, before=before, after=after)
     search.changed(fix)
 
 

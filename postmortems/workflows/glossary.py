@@ -16,7 +16,7 @@ def write_group(entry: GlossaryEntry, *, text: str, by: Any, at: datetime) -> Gl
     roles.require(by, "curate")
     action, before = ("glossary.edit", entry.members) if entry.pk else ("glossary.add", [])
     entry.write(text)
-    auditing.record(action, on=entry, by=by, at=at, changes={"terms": (before, entry.members)})
+    auditing.record_edit(action, on=entry, by=by, at=at, before={"terms": before}, after={"terms": entry.members})
     return entry
 
 

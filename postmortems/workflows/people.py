@@ -33,9 +33,8 @@ def change_person(
 
 def record_change(person: User, *, before: Mapping[str, Any], by: Any, at: datetime, reason: str = "") -> None:
     """What is not as it was before: see `state_of`."""
-    changes = auditing.differences(before, state_of(person))
-    if changes:
-        auditing.record("account.change", on=person, by=by, at=at, reason=reason, changes=changes)
+    after = state_of(person)
+    auditing.record_edit("account.change", on=person, by=by, at=at, reason=reason, before=before, after=after)
 
 
 def state_of(person: User) -> dict[str, Any]:

@@ -102,7 +102,7 @@ def edit(
     before = {name: getattr(problem, name) for name in after}
     problem.describe(**after)
     search.changed(problem)
-    auditing.record("problem.edit", on=problem, by=by, at=at, changes=auditing.differences(before, after))
+    auditing.record_edit("problem.edit", on=problem, by=by, at=at, before=before, after=after)
 
 
 @transaction.atomic

@@ -45,9 +45,7 @@ def change_access(
         says = f"You would not see {row.ref} yourself any more. Name yourself, or say below that you mean it."
         raise LocksOneselfOut(says)
     after = _access_of(row)
-    changes = auditing.differences(before, after)
-    if changes:
-        auditing.record(f"{row.search_kind}.access", on=row, by=by, at=at, changes=changes)
+    if auditing.record_edit(f"{row.search_kind}.access", on=row, by=by, at=at, before=before, after=after):
         search.changed(row)
 
 

@@ -51,8 +51,8 @@ def issue(
 @transaction.atomic
 def revoke(token: ApiToken, *, by: User | None, at: datetime) -> None:
     roles.require(by, "read" if by == token.user else "administer")
-    token.revoke(at=at)
-    auditing.record("token.revoke", on=token, by=by, at=at)
+    if token.revoke(at=at):
+        auditing.record("token.revoke", on=token, by=by, at=at)
 
 
 def holder_of(secret: str, *, at: datetime, scope: str | None = None) -> ApiToken | None:

@@ -115,18 +115,20 @@ def open_all(said: Sequence[Declared], *, by: Any, at: datetime) -> list[Inciden
 def edit_incident(incident: Incident, *, services: Iterable[Service], by: Any, at: datetime, **fields: Any) -> None:
     """What is known now. The text as first saved stays in `first_report`."""
     roles.require(by, "respond")
-    before = {name: _plain(getattr(incident, name)) for name in fields}
+    before = _said(incident, fields)
     incident.describe(**fields)
     incident.services.set(services)
-    changes = auditing.differences(before, {name: _plain(value) for name, value in fields.items()})
-    auditing.record("incident.edit", on=incident, by=by, at=at, changes=changes)
+    after = _said(incident, fields)
+    changes = auditing.record_edit("incident.edit", on=incident, by=by, at=at, before=before, after=after)
     if "severity" in changes:
         _say_severity(incident, *changes["severity"], by=by, at=at)
     search.changed(incident)
 
 
-def _plain(value: Any) -> Any:
-    return value.isoformat() if isinstance(value, datetime) else value
+def _said(incident: Incident, names: Iterable[str]) -> dict[str, Any]:
+    values = {name: getattr(incident, name) for name in names}
+    plain = {name: value.isoformat() if isinstance(value, datetime) else value for name, value in values.items()}
+    return {**plain, "services": sorted(incident.services.values_list("name", flat=True))}
 
 
 def _say_severity(incident: Incident, before: str, after: str, *, by: Any, at: datetime) -> None:

@@ -210,12 +210,18 @@ def edit(webhook: Webhook, *, by: Any, at: datetime, **fields: Any) -> None:
     """The address is in no log: whoever knows it may often write there."""
     roles.require(by, "administer")
     outgoing.check(fields["url"])
-    before = {"name": webhook.name, "events": " ".join(webhook.events), "account": str(webhook.account)}
+    before = {**_said(webhook), "url": "(kept)"}
     is_new_address = fields["url"] != webhook.url
     webhook.describe(**fields)
-    after = {"name": webhook.name, "events": " ".join(webhook.events), "account": str(webhook.account)}
-    changes = auditing.differences(before, after) | ({"url": ("(kept)", "(changed)")} if is_new_address else {})
-    auditing.record("webhook.edit", on=webhook, by=by, at=at, changes=changes)
+    after = {**_said(webhook), "url": "(changed)" if is_new_address else "(kept)"}
+    auditing.record_edit("webhook.edit", on=webhook, by=by, at=at, before=before, after=after)
+
+
+def _said(webhook: Webhook) -> dict[str, Any]:
+    return {
+        **{"name": webhook.name, "format": webhook.format},
+        **{"events": " ".join(webhook.events), "account": str(webhook.account)},
+    }
 
 
 @transaction.atomic
