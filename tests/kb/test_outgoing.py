@@ -28,6 +28,7 @@ class Listener:
 
     def __init__(self, host: str = "127.0.0.1", port: int = 0) -> None:
         self.requests: list[tuple[str, dict[str, str], bytes]] = []
+        self.names: list[str | None] = []  # that were asked for where TLS began
         self.status, self.body, self.extra = 204, b"", {}
         outer = self
 
@@ -322,6 +323,7 @@ def certified(listener: Listener, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     (tmp_path / "trusted.pem").write_bytes(pem)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(tmp_path / "both.pem")
+    context.sni_callback = lambda _socket, named, _context: listener.names.append(named)
     listener.server.socket = context.wrap_socket(listener.server.socket, server_side=True)
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "trusted.pem"))
     return listener
@@ -330,7 +332,8 @@ def certified(listener: Listener, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 def test_the_certificate_has_to_be_of_the_name_and_not_of_the_address(settings: Settings, certified: Listener) -> None:
     inside(settings, "127.0.0.1/32")
 
-    assert send(f"https://hooks.example.org:{certified.port}/", resolve=answers("127.0.0.1")).is_good
+    assert send(f"https://hooks.example.org.:{certified.port}/", resolve=answers("127.0.0.1")).is_good
+    assert certified.names == ["hooks.example.org"]
     for other in ("other.example.org", "127.0.0.1"):
         with pytest.raises(Unreachable, match=r"(?i)certificate"):
             send(f"https://{other}:{certified.port}/", resolve=answers("127.0.0.1"))

@@ -274,6 +274,41 @@ def test_a_mail_of_what_is_restricted_says_only_the_ref() -> None:
         assert "Rotate" not in text and "keys" not in text and "Anastasia" not in text
 
 
+def test_neither_does_one_of_a_restricted_incident_say_more_beside_what_is_open() -> None:
+    ana = person("ana")
+    shut = factory.incident("Keys were stolen", visibility=Visibility.RESTRICTED)
+    shut.members.add(ana)
+    known = {"owner": ana, "due_on": date(2026, 3, 10)}
+    factory.action_item("Rotate all keys", incident=shut, **known)
+    factory.action_item("Bound the pool", incident=factory.incident(), **known)
+
+    said = sent_on("2026-03-10", ana)
+
+    assert "Rotate" not in said and "restricted, sign in" in said
+    assert "Bound the pool" in said
+
+
+@pytest.mark.parametrize(
+    ("rhythm", "at", "day"),
+    [
+        (Rhythm.DAILY, "2026-03-11T08:00", "03-11"),
+        (Rhythm.DAILY, "2026-03-11T07:59", None),
+        (Rhythm.WEEKLY, "2026-03-10T07:59", None),  # Tuesday is the day; that of the week before is too long ago
+        (Rhythm.WEEKLY, "2026-03-10T08:00", "03-10"),
+        (Rhythm.WEEKLY, "2026-03-11T12:00", "03-10"),  # a worker that was away makes up for it
+        (Rhythm.WEEKLY, "2026-03-16T12:00", "03-10"),
+    ],
+)
+def test_the_last_digest_whose_hour_has_come(rhythm: str, at: str, day: str | None) -> None:
+    ana, other = person("ana", rhythm=rhythm, weekday=1), person("other", rhythm=Rhythm.NONE)
+
+    choice = ReminderChoice.objects.of(ana)
+    found = reminding.due_day(ana, choice, at=datetime.fromisoformat(at).replace(tzinfo=UTC))
+
+    assert (found and f"{found:%m-%d}") == day
+    assert ReminderChoice.objects.of(other).rhythm == Rhythm.NONE
+
+
 def test_words_of_people_are_escaped_in_the_html() -> None:
     ana = person("ana")
     promised("<script>alert(1)</script>", ana, "2026-03-10")
@@ -334,7 +369,7 @@ def test_how_late_it_is_in_words() -> None:
 
 def test_late_items_are_counted_beside_those_that_are_named() -> None:
     ana = person("ana")
-    for due in ("2026-03-03", "2026-03-02", "2026-03-01", "2026-03-13"):
+    for due in ("2026-03-03", "2026-03-02", "2026-03-09", "2026-03-13"):
         promised(f"Due on {due}", ana, due)
 
     said = sent_on("2026-03-10", ana)
@@ -457,6 +492,7 @@ def test_who_leaves_after_their_hour_gets_no_mail(details: dict[str, Any]) -> No
     User.objects.filter(pk=ana.pk).update(**details)
 
     assert sent_on("2026-03-10", User.objects.get(pk=ana.pk)) == ""
+    assert Digest.objects.get().items == 0
 
 
 def test_a_digest_has_one_message_id(settings: Settings) -> None:

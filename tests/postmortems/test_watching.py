@@ -205,8 +205,12 @@ def test_the_right_to_see_it_is_asked_again_when_it_is_sent(dora: User) -> None:
     assert mail.outbox == []  # and not later either: it is no news any more
 
 
-def test_a_mail_of_what_is_restricted_says_only_that_there_is_news(dora: User) -> None:
-    secret = factory.incident("Keys were stolen", visibility=Visibility.RESTRICTED)
+@pytest.mark.parametrize("make", [factory.incident, factory.postmortem], ids=["incident", "postmortem"])
+def test_a_mail_of_what_is_restricted_says_only_that_there_is_news(
+    dora: User, make: Callable[..., Incident | Postmortem]
+) -> None:
+    make("Open to all")
+    secret = make("Keys were stolen", visibility=Visibility.RESTRICTED)
     secret.members.add(dora)
     tell(dora, secret, "Keys were stolen: resolved.")
 
@@ -214,7 +218,25 @@ def test_a_mail_of_what_is_restricted_says_only_that_there_is_news(dora: User) -
 
     (sent,) = mail.outbox
     assert "Keys" not in sent.subject + sent.body
-    assert secret.ref in sent.subject and f"/incidents/{secret.ref}/" in sent.body
+    assert secret.ref in sent.subject and f"{secret.get_absolute_url()}\n" in sent.body
+
+
+def test_a_mail_of_a_draft_says_only_that_there_is_news(dora: User) -> None:
+    draft = factory.postmortem("Keys were stolen", status="draft", owner=dora)
+    tell(dora, draft, "Keys were stolen: a draft.")
+
+    mailing.send_left(at=NOON)
+
+    assert "Keys" not in mail.outbox[0].subject + mail.outbox[0].body
+
+
+def test_who_wants_no_mail_says_so_for_nobody_else(dora: User) -> None:
+    other = factory.user("other", email="other@example.org")
+
+    mailing.choose_mail(dora, wanted=False)
+
+    assert not dora.wants_mail
+    assert list(User.objects.filter(wants_mail=True)) == [other]
 
 
 def test_a_subject_is_one_line(dora: User) -> None:

@@ -420,9 +420,9 @@ class TestItsFilters:
 def test_the_people_of_ones_teams_are_offered_as_owners(alice: User, bob: User, charlie: User, team: Team) -> None:
     left, program = factory.user("left", is_active=False), factory.user("program", is_integration=True)
     team.members.add(left, program)
-    factory.team("Another", alice, bob)
+    factory.team("Another", alice, bob, aaron := factory.user("aaron"))
 
-    assert list(likely_owners(alice)) == [alice, bob]
+    assert list(likely_owners(alice)) == [aaron, alice, bob]
     assert list(likely_owners(charlie)) == []
 
 

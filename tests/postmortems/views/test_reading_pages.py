@@ -109,6 +109,8 @@ class TestFilters:
         page = as_alice.get("/incidents/?status=in_progress").text
 
         assert "Still burning" in page and "All over" not in page
+        over = as_alice.get("/incidents/?status=resolved").text
+        assert "All over" in over and "Still burning" not in over
 
     def test_by_service(self, as_alice: Client) -> None:
         factory.postmortem("Of checkout", services=("Checkout",))
