@@ -5,6 +5,7 @@ from typing import Any
 
 from django import forms
 from django.core.files.uploadedfile import UploadedFile
+from django.utils.text import Truncator
 
 from postmortems import sections
 from postmortems.importing.base import Unreadable
@@ -100,7 +101,7 @@ class AnswersForm(forms.Form):
     def rows(self) -> list[tuple[Any, list[str]]]:
         """Each column's field, and its first values."""
         return [
-            (self[f"column-{number}"], [sample[:80] for sample in self.table.samples[column]])
+            (self[f"column-{number}"], [Truncator(sample).chars(50) for sample in self.table.samples[column]])
             for number, column in enumerate(self.columns)
             if self.table
         ]

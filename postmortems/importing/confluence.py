@@ -3,11 +3,12 @@
 import re
 from collections.abc import Iterator, Mapping
 
-from bs4 import BeautifulSoup, Comment, Tag
+from bs4 import BeautifulSoup, Comment, Declaration, Doctype, Tag
 from markdownify import MarkdownConverter
 
 from postmortems.importing import told
 from postmortems.importing.base import Document, Left, Unreadable
+from postmortems.importing.metadata import ONLY_FRONT_MATTER, field_of
 
 ENDINGS = (".html", ".htm")
 # A page of 60 KB of text has some 5,000 tags; 100,000 take about ten seconds.
@@ -42,13 +43,16 @@ def documents(text: str, *, name: str, mapping: Mapping[str, str]) -> Iterator[D
 
 def _read(page: BeautifulSoup, name: str) -> Document | Left:
     title = _title(page)
-    content = next((found for css in _CONTENT if (found := page.select_one(css))), None)
-    if content is None or not content.get_text(strip=True):
+    content = next((found for css in _CONTENT if (found := page.select_one(css))), page)
+    if not content.get_text(strip=True):
         return Left("a page without text")
     _clean(content)
+    properties = _properties(content)
+    _spell_out(content)
     body = MarkdownConverter(heading_style="ATX", bullets="-", escape_misc=False).convert_soup(content)
     page_id = _page_id(page, name)
     facts = {"title": title, "uuid": told.uuid_of("confluence", page_id) if page_id else ""}
+    facts |= properties
     return Document(told.markdown(facts, re.sub(r"\n{3,}", "\n\n", body), title))
 
 
@@ -68,7 +72,7 @@ def _page_id(page: BeautifulSoup, name: str) -> str:
 
 
 def _clean(content: Tag) -> None:
-    for remark in content.find_all(string=lambda text: isinstance(text, Comment)):
+    for remark in content.find_all(string=lambda text: isinstance(text, Comment | Declaration | Doctype)):
         remark.extract()
     for css in _DROPPED:
         for found in content.select(css):
@@ -79,6 +83,36 @@ def _clean(content: Tag) -> None:
             link.unwrap()
     for picture in content.find_all("img"):
         _replace_picture(picture)
+
+
+def _properties(content: Tag) -> dict[str, str]:
+    """Facts in the rows of tables above the first heading, `Severity | SEV1`, which are taken out of the page."""
+    heading = content.find(["h1", "h2", "h3", "h4", "h5", "h6"])
+    above = heading.find_all_previous("tr") if heading else content.find_all("tr")
+    facts: dict[str, str] = {}
+    for row in [row for row in above if content in row.parents][::-1]:
+        cells = row.find_all(["th", "td"], recursive=False)
+        label = " ".join(cells[0].get_text(" ").split()).rstrip(":") if len(cells) == 2 else ""
+        name = field_of(label)
+        if name and name not in ONLY_FRONT_MATTER and name not in facts:
+            values = cells[1].select("li") or [cells[1]]
+            facts[name] = ", ".join(" ".join(value.get_text(" ").split()) for value in values)
+            row.decompose()
+    return {name.replace("_", " "): value for name, value in facts.items()}
+
+
+def _spell_out(content: Tag) -> None:
+    """What Markdown has another way of saying: tasks that are ticked, boxes with a warning, a pipe in a table."""
+    for task in content.select("ul.inline-task-list > li"):
+        task.insert(0, "[x] " if "checked" in (task.get("class") or ()) else "[ ] ")
+    for control in content.select(".expand-control"):
+        if control.get_text(strip=True) == "Click here to expand...":
+            control.decompose()
+    for box in content.select("div.confluence-information-macro, div.panel:not(.code)"):
+        box.name = "blockquote"
+    for text in content.find_all(string=lambda text: text is not None and "|" in text):
+        if text.find_parent(["td", "th"]) and not text.find_parent(["code", "pre"]):
+            text.replace_with(str(text).replace("|", "\\|"))
 
 
 def _replace_picture(picture: Tag) -> None:

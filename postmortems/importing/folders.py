@@ -116,6 +116,8 @@ def _members(path: Path, label: str) -> Iterator[Found | LeftOut]:
     except UnsafeArchive as error:
         yield LeftOut(label, str(error), is_fault=True)
         return
+    if not archive.names:
+        yield LeftOut(label, "an empty archive", is_fault=True)
     folder = label[: -len(".zip")]
     for member in archive.names:
         if any(part.startswith(".") or part == "__MACOSX" for part in member.split("/")):

@@ -9,6 +9,7 @@ from postmortems.importing.base import Document, FoundRecord, Left, Unreadable
 from postmortems.importing.folders import Found, LeftOut, stem_and_ending
 from postmortems.importing.front_matter import NO_TEXT
 from postmortems.importing.incident_table import Preview, preview
+from postmortems.importing.json_file import values_of
 from postmortems.importing.loading import Loaded
 from postmortems.importing.markdown_file import parse
 from postmortems.importing.reading import MAX_BYTES as MAX_DOCUMENT
@@ -64,11 +65,25 @@ def items_of(found: Found, wanted: Wanted) -> Iterator[Loaded | LeftOut | FoundR
     form = _format_of(found, text, wanted)
     if form is None:
         if found.is_sure:
-            raise Unreadable("none of the formats that are read here; --format says which it is")
+            raise _unknown(text, found)
         yield LeftOut(found.label, "does not look like a postmortem")
         return
     for item in form.documents(text, name=found.label, mapping=wanted.mapping):
         yield _loaded(found, item, note) if isinstance(item, Document | Left) else item
+
+
+def _unknown(text: str, found: Found) -> Unreadable:
+    """Why it is none, as far as that can be seen."""
+    if not text.strip():
+        return Unreadable("an empty file")
+    if found.ending in issues.ENDINGS:
+        try:
+            found_in_it = list(values_of(text))  # to its end, where it may break off
+            if not any(value for value, _ in found_in_it):
+                return Unreadable("nothing is listed in it")
+        except Unreadable as error:
+            return error
+    return Unreadable("none of the formats that are read here; --format says which it is")
 
 
 def table_in(found: Found, wanted: Wanted) -> Preview | None:

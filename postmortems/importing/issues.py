@@ -7,8 +7,10 @@ from typing import Any
 
 from postmortems.importing import told
 from postmortems.importing.base import Document, Left, Unreadable
+from postmortems.importing.json_file import listed, values_of
 
 ENDINGS = (".json", ".ndjson", ".jsonl")
+_BELOW = ("items", "nodes", "issues", "repository", "project", "data")  # of a search, and of GraphQL
 
 
 def recognises(text: str) -> bool:
@@ -31,22 +33,20 @@ def documents(text: str, *, name: str, mapping: Mapping[str, str]) -> Iterator[D
 
 
 def _entries(text: str) -> Iterator[tuple[Any, int | None]]:
-    """(entry, its line if they stand on lines)."""
+    """(entry, its line if it stands on one). Lists may follow one another, as `gh api --paginate` writes them."""
     try:
-        whole = json.loads(text)
-    except RecursionError as error:
-        raise Unreadable("nested too deep") from error
-    except ValueError as error:
+        values = list(values_of(text))
+    except Unreadable as error:
         yield from _lines(text, error)
         return
-    if isinstance(whole, dict):
-        whole = whole.get("items", [whole])  # a search
-    if not isinstance(whole, list):
-        raise Unreadable("expected a list of issues")
-    yield from ((each, None) for each in whole)
+    for value, line in values:
+        found = listed(value, *_BELOW)
+        if found is None and not isinstance(value, dict):
+            raise Unreadable("expected a list of issues", line)
+        yield from ((each, None) for each in found) if found is not None else [(value, line)]
 
 
-def _lines(text: str, error: ValueError) -> Iterator[tuple[Any, int]]:
+def _lines(text: str, error: Unreadable) -> Iterator[tuple[Any, int]]:
     """One issue a line. If the first is none, the file is no such list, and `error` says what is wrong with it."""
     is_first = True
     for number, line in enumerate(text.split("\n"), start=1):
@@ -56,7 +56,7 @@ def _lines(text: str, error: ValueError) -> Iterator[tuple[Any, int]]:
             yield json.loads(line), number
         except (ValueError, RecursionError) as wrong:
             if is_first:
-                raise Unreadable(f"no JSON: {error}", getattr(error, "lineno", number)) from wrong
+                raise error from wrong
             yield Unreadable(f"no JSON: {wrong}"), number
         is_first = False
 

@@ -1,6 +1,5 @@
 """Jira's search as JSON: `{"issues": [{"key": ..., "fields": {...}}]}`, texts in wiki markup (v2) or as trees (v3)."""
 
-import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -8,6 +7,7 @@ from urllib.parse import urlsplit
 from postmortems.importing import told
 from postmortems.importing.base import Document, Left, Unreadable
 from postmortems.importing.jira_markup import from_tree, from_wiki
+from postmortems.importing.json_file import listed, values_of
 
 ENDINGS = (".json",)
 
@@ -29,16 +29,15 @@ def documents(text: str, *, name: str, mapping: Mapping[str, str]) -> Iterator[D
 
 
 def _issues(text: str) -> list[Any]:
-    try:
-        whole = json.loads(text)
-    except RecursionError as error:
-        raise Unreadable("nested too deep") from error
-    except ValueError as error:
-        raise Unreadable(f"no JSON: {error}", getattr(error, "lineno", None)) from error
-    listed = whole.get("issues") if isinstance(whole, dict) else whole
-    if not isinstance(listed, list):
-        raise Unreadable('expected {"issues": [...]}')
-    return listed
+    """Of one answer or of several, page after page."""
+    found: list[Any] = []
+    for value, line in values_of(text):
+        is_one = isinstance(value, dict) and "fields" in value
+        issues = [value] if is_one else listed(value, "issues")
+        if issues is None:
+            raise Unreadable('expected {"issues": [...]}', line)
+        found += (each for answer in issues for each in (listed(answer, "issues") or [answer]))
+    return found
 
 
 def _read(issue: Mapping[str, Any], fields: Mapping[str, Any], key: str) -> Document | Left:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from pathlib import PurePath
 from typing import Any
 from uuid import UUID
 
@@ -21,6 +22,7 @@ from postmortems.import_forms import AnswersForm, FileForm
 from postmortems.views.reader import reader_of
 from postmortems.views.steps import stepped, taken
 from postmortems.workflows import bringing
+from postmortems.workflows.uploading import FOLDER
 
 SHOWN = 100  # of each list; the whole of it is in the report
 # Whose pages have refs in their addresses.
@@ -56,16 +58,15 @@ def import_file(request: HttpRequest, token: UUID) -> HttpResponse:
     form = AnswersForm(request.POST if request.method == "POST" else None, answers=known.answers, table=table)
     if form.is_valid() and taken(form, lambda: bringing.look(known, form.chosen(), by=who, at=now)):
         return redirect(_address(known))
-    shown = {"known": known, "form": form, "report": _shown(known.report)}
+    shown = {"known": known, "form": form, "report": _shown(known)}
     return render(request, "postmortems/import_file.html", shown, status=400 if form.errors else 200)
 
 
 @require_safe
 def import_report(request: HttpRequest, token: UUID) -> StreamingHttpResponse:
     """All of it, as CSV."""
-    header = ("state", "file", "line", "ref", "title", "remark")
-    report = _known(request, token).report
-    rows = [[each.get(name) for name in header] for each in _entries(report)] if report else []
+    header = ("state", "where", "ref", "title", "remark")
+    rows = [[each.get(name) for name in header] for each in _entries(_known(request, token))]
     return as_csv("import.csv", header, rows)
 
 
@@ -83,24 +84,34 @@ def _address(known: bringing.Kept) -> str:
 # --- the report, as it is shown ---
 
 
-def _entries(report: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """One for each thing in the file: what is wrong first."""
-    wrong = [{"state": "skipped", **each, "remark": each["reason"]} for each in report["skipped"]]
-    done = [{**each, "remark": each["note"]} for each in report["postmortems"]]
-    return [*wrong, *done, *({"state": "left alone", **each, "remark": each["reason"]} for each in report["ignored"])]
+def _entries(known: bringing.Kept) -> list[dict[str, Any]]:
+    """One for each thing in the file, what is wrong first, with where it stands in it and what is remarked on it."""
+    report = known.report or {"skipped": (), "postmortems": (), "ignored": ()}
+    entries = [{"state": "skipped", **each, "remark": each["reason"]} for each in report["skipped"]]
+    entries += [{**each, "remark": each["note"]} for each in report["postmortems"]]
+    entries += [{"state": "left alone", **each, "remark": each["reason"]} for each in report["ignored"]]
+    return [{**each, "where": _where(each, known.name)} for each in entries]
 
 
-def _shown(report: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    """For each state all that there is, counted, and the first of it."""
-    if report is None:
+def _where(entry: Mapping[str, Any], name: str) -> str:
+    """`upload/pm/a.md` of `pm.zip`: `a.md`; `upload/a.csv#line 7`: `line 7`."""
+    place = str(entry["file"]).removeprefix(f"{FOLDER}/").removeprefix(f"{PurePath(name).stem}/")
+    place = place.removeprefix(f"{name}#")
+    line = f"line {entry['line']}" if entry.get("line") else ""
+    return place if not line or place.endswith(line) else f"{place}, {line}"
+
+
+def _shown(known: bringing.Kept) -> dict[str, Any] | None:
+    """For each state all that there is, counted, and the first of it. None before the first look."""
+    if known.report is None:
         return None
+    entries = _entries(known)
     by_state: dict[str, list[dict[str, Any]]] = {}
-    for each in _entries(report):
+    for each in entries:
         by_state.setdefault(each["state"].replace(" ", "_"), []).append(each)
-    remarks = [each for each in _entries(report) if "title" in each and each["remark"]]
-    lists = {**by_state, "remarks": remarks}
+    lists = {**by_state, "remarks": [each for each in entries if "title" in each and each["remark"]]}
     shown = {name: {"count": len(rows), "first": list(map(_linked, rows[:SHOWN]))} for name, rows in lists.items()}
-    return {**shown, "has_something": bool(report["created"] or report["updated"])}
+    return {**shown, "has_something": bool(by_state.keys() & {"created", "updated"})}
 
 
 def _linked(entry: dict[str, Any]) -> dict[str, Any]:

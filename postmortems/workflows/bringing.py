@@ -83,6 +83,15 @@ class Kept:
         found = next(files_in([self.path]), None)
         return table_in(found, Wanted(self.answers.form)) if isinstance(found, Found) and not found.member else None
 
+    @property
+    def is_busy(self) -> bool:
+        """It is being read, in another request."""
+        try:
+            with _alone(self.folder):
+                return False
+        except Busy:
+            return True
+
 
 # --- the steps ---
 

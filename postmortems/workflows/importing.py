@@ -141,8 +141,11 @@ class _Run:
         self.taken: dict[str, _Taken] = {}
         # Where the bytes of earlier imports are from: asked for every file, and no column of an index.
         self.places: dict[str, dict[str, int]] = defaultdict(dict)
-        for pk, path, content_hash in ImportedFile.objects.values_list("pk", "path", "content_hash"):
+        self.identities: set[str] = set()
+        files = ImportedFile.objects.order_by().values_list("pk", "path", "content_hash", "identity")
+        for pk, path, content_hash, identity in files:
             self.places[content_hash][path] = pk
+            self.identities.add(identity)
 
     def batch(self, items: Sequence[Item]) -> list[Outcome]:
         with transaction.atomic():
@@ -289,7 +292,8 @@ class _Run:
 
     def _known(self, loaded: Loaded) -> ImportedFile | None:
         files = ImportedFile.objects.select_related("postmortem")
-        if found := files.filter(identity=identity_of(loaded)).first():
+        identity = identity_of(loaded)
+        if identity in self.identities and (found := files.filter(identity=identity).first()):
             return found
         if loaded.parsed.uuid:
             return None

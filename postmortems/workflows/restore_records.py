@@ -43,11 +43,11 @@ class Restorable:
 
     @property
     def ref(self) -> str:
-        return str(self.record.get("ref") or self.record.get("slug") or "")[:100]
+        return _shown(self.record.get("ref") or self.record.get("slug") or "")[:100]
 
     @property
     def title(self) -> str:
-        return str(self.record.get("title") or self.record.get("name") or self.kind)[:500]
+        return _shown(self.record.get("title") or self.record.get("name") or self.kind)[:500]
 
     @property
     def unknown(self) -> list[str]:
@@ -65,6 +65,11 @@ class Restorable:
         for text in set(_texts(self.shape, self.record)):
             self.html[text] = markdown.render_or_plain(text)
         return self
+
+
+def _shown(value: Any) -> str:
+    """A report is sent as text, also of a record that is refused because it is none."""
+    return NO_TEXT.sub("\N{REPLACEMENT CHARACTER}", str(value))
 
 
 def check(kind: str, record: Any) -> None:

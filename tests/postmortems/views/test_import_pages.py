@@ -138,8 +138,11 @@ class TestSteps:
         with bringing._alone(known.folder):
             answer = bring(client, address)
             again = client.post(address, {"step": "look", "form": "", "status": "draft"})
+            page = client.get(address)
 
         assert "is being read just now" in answer.text
+        assert "it goes on without you" in page.text
+        assert "it goes on without you" not in client.get(address).text
         assert (again.status_code, "is being read just now" in again.text) == (400, True)
         assert not Postmortem.objects.exists()
 
@@ -183,7 +186,7 @@ class TestSteps:
         result = bring(client, looked_at(client, "i.csv", table))
 
         assert (counts(result)["created"], counts(result)["skipped"]) == (1, 2)
-        assert "upload/i.csv#line 3, line 3" in result.text
+        assert ">line 3</td>" in result.text
         assert "1 cells below 3 columns" in result.text and "a row without a title" in result.text
 
     def test_of_many_the_first_are_shown_and_all_are_in_the_report(self, client: Client) -> None:
@@ -195,7 +198,7 @@ class TestSteps:
 
         assert counts(page)["created"] == 150
         assert (page.text.count("<li>Disk"), "The first 100 are shown" in page.text) == (100, True)
-        assert report.count("created,upload/i.csv") == 150
+        assert report.count("created,line ") == 150
 
     def test_a_cell_of_the_report_is_no_formula(self, client: Client) -> None:
         address = looked_at(client, "i.csv", b"Title,Severity,Impact\n=cmd(),P1,x\n")
@@ -318,9 +321,12 @@ BAD: dict[str, tuple[str, bytes, dict[str, str], str]] = {
     "wrong format": ("a.json", b'[{"number": 1}]', {"form": "jira-json"}, "no issue of Jira"),
     "another format": ("a.md", GOOD, {"form": "issues"}, "no JSON"),
     "no issues": ("a.json", b'{"a": 1}', {}, "none of the formats"),
-    "half of it": ("a.json", b'[{"number": 7, "title": "x"', {}, "none of the formats"),
-    "blank": ("a.md", b" \n\n", {}, ""),
-    "a zip of nothing": ("a.zip", zipped(), {}, ""),
+    "half of it": ("a.json", b'[{"number": 7, "title": "x"', {}, "no JSON: Expecting"),
+    "blank": ("a.md", b" \n\n", {}, ">empty</td>"),
+    "a zip of nothing": ("a.zip", zipped(), {}, "an empty archive"),
+    "a zip of pictures": ("a.zip", zipped(**{"a.png": b"x"}), {}, "not a Markdown file (.png)"),
+    "no issue in a list": ("a.json", b"[]", {}, "nothing is listed in it"),
+    "a table without rows": ("a.csv", b"Title,Severity,Impact\n", {}, "no rows below the names"),
 }
 
 
@@ -399,9 +405,14 @@ class TestBadFiles:
         record = {"record": "tag", "slug": "q\ud83d", "name": "Q"}
         other = {"record": "incident", "ref": "INC-\ud83d", "title": "\ud83d\0"}
 
-        page = client.get(looked_at(client, "a.jsonl", "\n".join(map(json.dumps, [record, other])).encode()))
+        content = "\n".join(map(json.dumps, [record, other])).encode()
+        address = looked_at(client, "a.jsonl", content)
+        page = client.get(address)
+        program = client.put("/api/v1/imports/a.jsonl", content)
 
         assert counts(page)["skipped"] == 2
+        assert told(client, address).count("skipped") == 2
+        assert len(program.json()["skipped"]) == 2
 
 
 # --- whose it is ---
