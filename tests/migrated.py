@@ -50,7 +50,8 @@ class Tables:
 
 def made_by() -> str:
     """A hash of what makes the tables: the migrations, and what of ours they import."""
-    texts = [path.read_bytes() for path in sorted(ROOT.glob("*/**/migrations/*.py"))]
+    files = [path for app in ("kb", "postmortems") for path in sorted((ROOT / app).glob("**/migrations/*.py"))]
+    texts = [path.read_bytes() for path in files]
     modules = sorted({name.decode().replace(".", "/") for text in texts for name in IMPORTED.findall(text)})
     texts += [path.read_bytes() for name in modules if (path := ROOT / f"{name}.py").exists()]
     return hashlib.sha256(b"\0".join([django.__version__.encode(), *texts])).hexdigest()[:16]

@@ -8,7 +8,9 @@ import re
 import subprocess
 import sys
 import tomllib
+from collections import defaultdict
 from collections.abc import Iterator
+from functools import cache
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -21,7 +23,6 @@ SOURCES = {
     for path in sorted((ROOT / folder).rglob("*.py"))
     if "migrations" not in path.parts
 }
-TREES = {name: ast.parse(path.read_text()) for name, path in SOURCES.items()}
 TEMPLATES = {
     path.relative_to(ROOT).as_posix(): path.read_text()
     for folder in ("templates", "kb", "postmortems")
@@ -32,13 +33,24 @@ TEMPLATES = {
 UNPICKLING = ("kb/search/lists.py:", "kb/search/backends/whoosh.py:", "kb/search/parallel.py:")
 
 
+@cache
+def trees() -> dict[str, ast.Module]:
+    return {name: ast.parse(path.read_text()) for name, path in SOURCES.items()}
+
+
+@cache
+def all_nodes() -> dict[type[ast.AST], list[tuple[str, ast.AST]]]:
+    """Every node with its place, by kind."""
+    found = defaultdict(list)
+    for name, tree in trees().items():
+        for node in ast.walk(tree):
+            found[type(node)].append((f"{name}:{getattr(node, 'lineno', 0)}", node))
+    return found
+
+
 def nodes(kind: type[ast.AST], *, outside: tuple[str, ...] = ()) -> Iterator[tuple[str, ast.AST]]:
     """Every node of a kind with its place, but for files whose name begins with one of these."""
-    for name, tree in TREES.items():
-        if not name.startswith(outside):
-            for node in ast.walk(tree):
-                if isinstance(node, kind):
-                    yield f"{name}:{getattr(node, 'lineno', 0)}", node
+    return ((place, node) for place, node in all_nodes()[kind] if not place.startswith(outside))
 
 
 def imported() -> Iterator[tuple[str, str]]:
@@ -51,11 +63,14 @@ def imported() -> Iterator[tuple[str, str]]:
         yield from ((place, f"{node.module}.{alias.name}") for alias in node.names)
 
 
+@cache
+def all_calls() -> list[tuple[str, str, ast.Call]]:
+    return [(place, ast.unparse(node.func), node) for place, node in nodes(ast.Call) if isinstance(node, ast.Call)]
+
+
 def calls(*, outside: tuple[str, ...] = ()) -> Iterator[tuple[str, str, ast.Call]]:
     """(place, what is called, the call)."""
-    for place, node in nodes(ast.Call, outside=outside):
-        assert isinstance(node, ast.Call)
-        yield place, ast.unparse(node.func), node
+    return (call for call in all_calls() if not call[0].startswith(outside))
 
 
 def test_there_is_something_to_read() -> None:
@@ -110,7 +125,7 @@ def test_imports_stand_at_the_top() -> None:
     # But for AppConfig.ready and for checks, which run when everything is there.
     deferred = [
         f"{name}:{node.lineno}"
-        for name, tree in TREES.items()
+        for name, tree in trees().items()
         for function in ast.walk(tree)
         if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef)
         and function.name != "ready"
@@ -163,7 +178,7 @@ def test_the_program_does_not_know_that_it_is_tested() -> None:
 
 
 def test_every_module_says_what_lives_in_it() -> None:
-    silent = [name for name, tree in TREES.items() if tree.body and not ast.get_docstring(tree)]
+    silent = [name for name, tree in trees().items() if tree.body and not ast.get_docstring(tree)]
 
     assert silent == []
 
