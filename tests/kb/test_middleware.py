@@ -29,6 +29,7 @@ POLICY = {
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("path", ["/accounts/login/", "/healthz", "/readyz", "/no/such/page/", "/", "/admin/"])
+@pytest.mark.portable
 def test_every_answer_carries_the_security_headers(client: Client, path: str) -> None:
     response = client.get(path)
 
@@ -51,6 +52,7 @@ def test_no_cache_keeps_what_a_signed_in_reader_sees(client: Client, alice: User
 
 
 @pytest.mark.django_db
+@pytest.mark.portable
 def test_every_page_asks_strangers_to_sign_in(client: Client) -> None:
     response = client.get("/")
 
@@ -62,6 +64,7 @@ def test_every_page_asks_strangers_to_sign_in(client: Client) -> None:
 @pytest.mark.parametrize(
     "target", ["//evil.example", "https:evil.example", "/\\evil.example", "/%09/evil.example", "javascript:alert(1)"]
 )
+@pytest.mark.portable
 def test_sign_in_leads_to_our_own_pages_only(client: Client, alice: User, target: str) -> None:
     form = {"username": "alice", "password": factory.PASSWORD, "next": target}
 
@@ -81,6 +84,7 @@ def test_no_script_reads_the_session_and_no_other_site_sends_it(client: Client, 
 
 
 @pytest.mark.django_db
+@pytest.mark.portable
 def test_a_form_without_its_token_is_refused(alice: User) -> None:
     client = Client(enforce_csrf_checks=True)
 

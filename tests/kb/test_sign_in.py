@@ -461,6 +461,7 @@ def names_of(patterns: list[URLPattern | URLResolver]) -> list[str]:
 
 @pytest.mark.parametrize("name", [*names_of(accounts_urls.urlpatterns), "account_signup", "invitation_accept"])  # type: ignore[arg-type]
 @pytest.mark.parametrize("who", ["stranger", "alice"])
+@pytest.mark.portable
 def test_every_page_of_sign_in_looks_like_ours_and_holds_no_script(name: str, who: str, alice: User) -> None:
     client = Client()
     if who == "alice":
@@ -488,6 +489,7 @@ def test_every_page_of_sign_in_looks_like_ours_and_holds_no_script(name: str, wh
         *("/accounts/login/code/", "/accounts/signup/passkey/", "/accounts/2fa/webauthn/", "/accounts/oidc/signup/"),
     ],
 )
+@pytest.mark.portable
 def test_what_we_do_not_want_of_it_is_not_there(path: str, alice: User) -> None:
     assert factory.signed_in(alice).get(path).status_code == 404
 

@@ -271,10 +271,16 @@ REQUESTS: Mapping[str, Mapping[str, Request]] = {
 BY_ROW = {"write_any", "publish"}
 
 DOORS = [(ability, door) for ability, doors in REQUESTS.items() for door in doors]
+# An administrator goes through every door, and a manager through most by the rows that they may see: that is all there
+# is to ask of a database. To refuse the others is Python's part.
+ROLES = [
+    role if role in {Role.ADMINISTRATOR, Role.MANAGER} else pytest.param(role, marks=pytest.mark.portable)
+    for role in Role
+]
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("role", list(Role))
+@pytest.mark.parametrize("role", ROLES)
 @pytest.mark.parametrize(("ability", "door"), DOORS)
 def test_a_role_may_do_exactly_what_the_table_says(learn: Learn, ability: str, door: str, role: Role) -> None:
     who = factory.user("sam", roles=(role,))
@@ -293,6 +299,7 @@ def test_a_role_may_do_exactly_what_the_table_says(learn: Learn, ability: str, d
 
 @pytest.mark.django_db
 @pytest.mark.parametrize(("ability", "door"), DOORS)
+@pytest.mark.portable
 def test_a_stranger_may_nothing(ability: str, door: str) -> None:
     answer = REQUESTS[ability][door](Stage(factory.user("sam")), Client())
 

@@ -31,6 +31,7 @@ def test_the_description_is_the_one_on_file() -> None:
     assert before == now
 
 
+@pytest.mark.portable
 def test_everybody_may_read_the_description(db: None) -> None:
     answer = Client().get("/api/v1/schema/")
 
@@ -105,6 +106,7 @@ def test_alerts_and_their_answers_are_as_described(alice: User, learn: Learn, so
         assert source in next(each for each in operation["parameters"] if each["name"] == "source")["schema"]["enum"]
 
 
+@pytest.mark.portable
 def test_the_pages_show_every_operation_without_a_script(alice: User) -> None:
     client = factory.signed_in(alice)
     first = client.get(DOCS).text
@@ -125,12 +127,14 @@ def test_the_pages_show_every_operation_without_a_script(alice: User) -> None:
 
 
 @pytest.mark.parametrize("path", ["/api/v1/schema/", DOCS])
+@pytest.mark.portable
 def test_the_description_is_only_read(alice: User, path: str) -> None:
     answer: Any = factory.signed_in(alice).post(path)
 
     assert answer.status_code == 405
 
 
+@pytest.mark.portable
 def test_the_file_is_a_description(db: None) -> None:
     names = [line.split(" ")[1] for line in snapshot.FILE.read_text().splitlines() if line.startswith("POST")]
 

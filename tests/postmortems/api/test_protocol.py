@@ -31,6 +31,7 @@ def fields_of(answer: Any) -> list[str]:
 
 @pytest.mark.parametrize("method", ["GET", "POST", "PATCH", "PUT", "DELETE"])
 @pytest.mark.parametrize("path", ["/incidents", "/incidents/INC-1", "/intake/generic", "/mcp"])
+@pytest.mark.portable
 def test_without_its_slash_an_address_sends_on_with_method_and_body(
     alice: User, settings: Settings, method: str, path: str
 ) -> None:
@@ -136,6 +137,7 @@ def test_of_many_who_change_one_version_at_once_exactly_one_does(
 
 
 @pytest.mark.parametrize("kind", ["text/html", "application/xml", "image/*", "nonsense"])
+@pytest.mark.portable
 def test_who_takes_no_json_is_told_so(alice: User, kind: str) -> None:
     program = Program(alice)
 
@@ -157,6 +159,7 @@ def test_head_is_get_without_its_body_and_options_says_where_to_read(alice: User
 
 @pytest.mark.parametrize("path", ["intake/generic/", "mcp/", "slack/command/"])
 @pytest.mark.parametrize("method", ["get", "put", "delete", "options"])
+@pytest.mark.portable
 def test_doors_that_take_post_alone_say_so_to_programs(method: str, path: str) -> None:
     answer = getattr(Client(), method)(f"/api/v1/{path}")
 

@@ -150,6 +150,7 @@ class ImporterContract:
 
         assert Postmortem.objects.get().title == "Checkout down"
 
+    @pytest.mark.portable
     def test_it_is_recognised_and_by_no_other(self) -> None:
         fitting = [name for name, form in FORMATS.items() if Path(self.name).suffix in form.ENDINGS]
 
@@ -207,6 +208,7 @@ class TestIncidentTable(ImporterContract):
 # --- what each makes of its own ---
 
 
+@pytest.mark.portable
 def test_labels_become_severity_services_and_tags() -> None:
     labels = ["P2", "severity: high", "service/checkout", "component: Edge", "team payments", "2"]
 
@@ -229,6 +231,7 @@ def test_facts_of_an_issue_and_its_comments(tmp_path: Path) -> None:
     assert ("8", "a pull request, not an issue") in [(one.file.partition("#")[2], one.reason) for one in outcomes]
 
 
+@pytest.mark.portable
 def test_wiki_markup_becomes_markdown() -> None:
     text = "h3. Title\n* one\n** two\n# first\n[here|https://x.org/a]\n{{cmd -x}}\n"
     text += "||a||b||\n|1|2|\n{noformat}\n*raw*\n{noformat}"
@@ -242,6 +245,7 @@ def test_wiki_markup_becomes_markdown() -> None:
     assert "```\n*raw*\n```" in said
 
 
+@pytest.mark.portable
 def test_a_tree_of_atlassian_becomes_markdown() -> None:
     def text(said: str, *marks: str) -> dict[str, Any]:
         return {"type": "text", "text": said, "marks": [{"type": mark} for mark in marks]}
@@ -297,6 +301,7 @@ def test_a_mapping_that_cannot_work_is_refused(tmp_path: Path, mapping: str, rea
     assert reason in out.getvalue()
 
 
+@pytest.mark.portable
 def test_a_mapping_that_is_no_pair_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CommandError, match="names no column"):
         call_command("import_postmortems", str(tmp_path), map="title")
@@ -315,6 +320,7 @@ def test_a_row_that_does_not_fit_is_skipped_with_its_line(tmp_path: Path) -> Non
     ]
 
 
+@pytest.mark.portable
 def test_a_field_without_a_mapping_is_no_column() -> None:
     with pytest.raises(Unreadable):
         columns_of(["A"], {"B": "title"})
@@ -346,6 +352,7 @@ def test_other_json_html_and_csv_in_a_folder_is_left_alone(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("name", ["../a.md", "/a.md", "C:\\a.md"])
+@pytest.mark.portable
 def test_a_zip_that_leads_out_is_refused_as_a_whole(tmp_path: Path, name: str) -> None:
     path = tmp_path / "x.zip"
     with zipfile.ZipFile(path, "w") as archive:
@@ -358,6 +365,7 @@ def test_a_zip_that_leads_out_is_refused_as_a_whole(tmp_path: Path, name: str) -
     assert not Postmortem.objects.exists()
 
 
+@pytest.mark.portable
 def test_a_page_nested_too_deep_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "deep.html"
     file.write_text("<body>" + "<div>" * 50_000 + "x")
@@ -367,6 +375,7 @@ def test_a_page_nested_too_deep_is_refused(tmp_path: Path) -> None:
     assert (outcome.state, outcome.reason) == ("skipped", "nested too deep")
 
 
+@pytest.mark.portable
 def test_json_nested_too_deep_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "deep.json"
     file.write_text("[" * 200_000)

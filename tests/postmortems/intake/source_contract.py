@@ -146,6 +146,7 @@ class SourceContract:
     # --- what is wrong is said ---
 
     @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"7", b"null", b"\xff\xfe", b'{"a":' * 5000, b"[" * 100_000])
+    @pytest.mark.portable
     def test_what_is_no_json_object_is_refused(self, body: bytes) -> None:
         answer = self.send(body, Payload.recorded(self.source, "firing").headers)
 
@@ -160,6 +161,7 @@ class SourceContract:
         assert answer.status_code == 400
         assert "is missing" in answer.json()["detail"]
 
+    @pytest.mark.portable
     def test_a_payload_bent_anywhere_is_read_or_refused_and_never_breaks(self) -> None:
         payload = Payload.recorded(self.source, "firing")
         refused = 0
@@ -189,6 +191,7 @@ class SourceContract:
         assert self.send(body.encode(), payload.headers).status_code == 200
         assert Incident.objects.get().external_url == ""
 
+    @pytest.mark.portable
     def test_too_long_a_body_is_not_read(self) -> None:
         payload = Payload.recorded(self.source, "firing")
         body = json.dumps({**payload.body, "more": "x" * 1_000_000}).encode()
@@ -199,6 +202,7 @@ class SourceContract:
         assert "1,000,000" in answer.json()["detail"]
         assert self.written() == (0, 0, 0)
 
+    @pytest.mark.portable
     def test_a_packed_body_is_refused_by_name(self) -> None:
         payload = Payload.recorded(self.source, "firing")
         packed = gzip.compress(json.dumps(payload.body).encode())
@@ -210,6 +214,7 @@ class SourceContract:
         assert self.written() == (0, 0, 0)
 
     @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", "x"])
+    @pytest.mark.portable
     def test_the_type_that_the_sender_names_does_not_matter(self, kind: str) -> None:
         payload = Payload.recorded(self.source, "firing")
 
@@ -233,6 +238,7 @@ class SourceContract:
         assert {each.did for each in received} <= {"opened", "joined", "nothing new", "reopened"}
 
     @pytest.mark.parametrize("length", ["²", "-1", "1e3", "9" * 5000, ""])
+    @pytest.mark.portable
     def test_a_length_that_is_none_is_no_fault_of_ours(self, length: str) -> None:
         payload = Payload.recorded(self.source, "firing")
 
@@ -257,6 +263,7 @@ class SourceContract:
         assert self.send(payload.body, payload.headers).status_code == 401
         assert self.written() == (0, 0, 0)
 
+    @pytest.mark.portable
     def test_only_a_post_is_taken(self) -> None:
         assert Client().get(f"/api/v1/intake/{self.source}/").status_code == 405
 

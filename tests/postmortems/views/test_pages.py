@@ -55,6 +55,7 @@ def pages_of(rows: dict[str, Any]) -> list[str]:
 
 
 @pytest.mark.parametrize("name", LISTS)
+@pytest.mark.portable
 def test_nobody_who_is_not_signed_in_sees_a_page(client: Client, db: None, name: str) -> None:
     answer = client.get(reverse(name))
 
@@ -135,6 +136,7 @@ def test_a_link_changes_nothing(alice: User, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", [*STEPS, "incident_new", "incident_edit", "incident_suggestions", "account"])
+@pytest.mark.portable
 def test_a_form_of_another_site_changes_nothing(alice: User, name: str) -> None:
     client = Client(enforce_csrf_checks=True)
     client.force_login(alice)
@@ -269,6 +271,7 @@ def test_hostile_text_is_only_text(alice: User) -> None:
         assert 'href="javascript:' not in page.text, address
 
 
+@pytest.mark.portable
 def test_no_page_has_inline_scripts_or_styles(alice: User) -> None:
     client, incident = factory.signed_in(alice), factory.incident()
     addresses = [reverse(name) for name in LISTS] + [
@@ -317,6 +320,7 @@ class Tags(HTMLParser):
             self.wrong.append(f"</{tag}> closes something else")
 
 
+@pytest.mark.portable
 def test_pages_are_well_formed(alice: User, learn: Any) -> None:
     incident, old = factory.incident("Checkout answers 503", services=("Checkout",)), factory.incident("Mail is late")
     postmortem = factory.postmortem(
@@ -352,6 +356,7 @@ def test_pages_are_well_formed(alice: User, learn: Any) -> None:
     assert "Checkout answered 503" in piece.text  # else the piece was looked at without a suggestion in it
 
 
+@pytest.mark.portable
 def test_headings_start_at_one_and_leave_none_out(alice: User) -> None:
     client = factory.signed_in(alice)
     postmortem = factory.postmortem(sections={"summary": "Down."})
@@ -363,6 +368,7 @@ def test_headings_start_at_one_and_leave_none_out(alice: User) -> None:
         assert all(after <= before + 1 for before, after in pairwise(levels)), address
 
 
+@pytest.mark.portable
 def test_every_field_has_a_label(alice: User) -> None:
     client = factory.signed_in(alice)
     addresses = [reverse(name) for name in LISTS] + [factory.incident().get_absolute_url()]
