@@ -1,5 +1,6 @@
 """The cast: Alice owns it, Bob is on her team, Charlie must see nothing, the administrator sees all."""
 
+import gc
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +12,12 @@ from kb.jobs.working import run_next
 from postmortems.models import Team, User
 from tests import factory
 from tests.migrated import Tables
+
+
+def pytest_collection_finish() -> None:
+    """What is imported and collected by now stays: it is not searched for garbage again and again."""
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
 
 
 @pytest.fixture(autouse=True)
