@@ -539,9 +539,10 @@ class TestItHappensAgain:
         factory.postmortem("As it began", **told).incidents.add(incident)
         factory.postmortem("The same morning", **told)
         later = factory.postmortem("The next day", **{**told, "occurred_on": date(2026, 1, 11)})
+        last = factory.postmortem("The day after", **{**told, "occurred_on": date(2026, 1, 12)})
         factory.postmortem("Something else", occurred_on=date(2026, 1, 11))
 
-        assert recurring.recurrences(self.done(incident), user=bob) == [later]
+        assert recurring.recurrences(self.done(incident), user=bob) == [last, later]
 
     def test_imported_as_done_without_a_date_the_promise_is_older(
         self, problem: Problem, earlier: Postmortem, again: Postmortem, bob: User

@@ -73,6 +73,16 @@ class TestWhatCounts:
 
         assert counted(item, alice) == 1
 
+    def test_so_does_a_fix_of_it_that_helped_without_a_problem(self, alice: User) -> None:
+        own, other = factory.postmortem("No problem named"), factory.postmortem("Nor here")
+        for home in (own, other):
+            factory.fix_use(factory.fix(postmortem=home), factory.incident(home.title, started_at=LATER))
+
+        counting = factory.action_item(postmortem=own)
+
+        assert counted(counting, alice) == 1
+        assert [row.title for row in counting.prevented_incidents(alice)] == ["No problem named"]
+
     @pytest.mark.parametrize(("verdict", "expected"), [("same_cause", 1), ("same_symptom", 0), ("not_similar", 0)])
     def test_a_suggestion_of_it_that_was_judged_the_same_cause(
         self, item: ActionItem, postmortem: Postmortem, alice: User, verdict: str, expected: int
