@@ -78,10 +78,10 @@ class AnswersForm(forms.Form):
 
     form = forms.ChoiceField(label="Format", choices=FORMATS, required=False)
     status = forms.ChoiceField(
-        label="Documents that do not say become",
+        label="What does not say whether it is published becomes",
         choices=STATUSES,
         widget=forms.RadioSelect,
-        help_text="Front matter may say so, and an issue that is open becomes a draft.",
+        help_text="Front matter may say it, and an issue that is open becomes a draft.",
     )
     force = forms.BooleanField(
         label="The file wins over edits that were made here",
