@@ -8,8 +8,10 @@ from postmortems.models.user import User
 
 
 class PreparedForReaders:
-    """`build(user, number, ...)`, see `Prepared`. Of the user it may only ask who that is, and what they may see; of the
-    clock nothing: today, once compiled, would be the day of the first query."""
+    """`build(user, number, ...)`, see `Prepared`. Of the user it may only ask who that is, and what they may see.
+
+    Of the clock it may ask nothing: today, once compiled, would be the day of the first query.
+    """
 
     def __init__(self, build: Callable[..., Any]) -> None:
         self._of_all = Prepared(lambda pk, *numbers: build(_reader(pk, sees_all=True), *numbers), optional=1)
