@@ -13,10 +13,10 @@ NUMBER = -7_305_918_264_015  # stands in the parameters where a number goes: no 
 class Prepared:
     """What `build(number, ...)` gives, again and again with other numbers.
 
-    The numbers, keys of rows, may only be parameters of the SQL: what is asked is the same for all. Where `build` is
-    given a tuple of numbers, it takes a list of any length. Compiled once a process, kind of database and, nearly,
-    length: lists are filled up to the next power of two. What is prefetched is not prepared, and so refused.
-    `optional`: so many of the first numbers the query may leave out.
+    The numbers, keys of rows, may only be parameters of the SQL, as they are: what is asked is the same for all, and
+    nothing is worked out from them. A list of them, of any length, comes to `build` as a tuple. Compiled once a
+    process, kind of database and, nearly, length: lists are filled up to the next power of two. What is prefetched is
+    another query, and refused. `optional`: so many of the first numbers the query may leave out.
     """
 
     def __init__(self, build: Callable[..., QuerySet[Any, Any]], *, optional: int = 0) -> None:

@@ -1,31 +1,33 @@
-"""What a reader sees, asked by a query that is compiled once: for administrators, and for everybody else."""
+"""What a reader sees, asked by a query that is compiled once, and once more for readers with other roles."""
 
 from collections.abc import Callable
 from typing import Any
 
 from kb.prepared import Prepared
 from postmortems.models.user import User
+from postmortems.roles import Role
 
 
 class PreparedForReaders:
-    """`build(user, number, ...)`, see `Prepared`. Of the user it may only ask who that is, and what they may see.
-
-    Of the clock it may ask nothing: today, once compiled, would be the day of the first query.
+    """`build(user, number, ...)`, see `Prepared`. Of the user it may only ask for the key and the roles; of the clock
+    nothing: today, once compiled, would be the day of the first query.
     """
 
     def __init__(self, build: Callable[..., Any]) -> None:
-        self._of_all = Prepared(lambda pk, *numbers: build(_reader(pk, sees_all=True), *numbers), optional=1)
-        self._of_seen = Prepared(lambda pk, *numbers: build(_reader(pk, sees_all=False), *numbers), optional=1)
+        self._build = build
+        self._known: dict[frozenset[str], Prepared] = {}
 
     def rows(self, user: Any, *numbers: Any) -> list[Any]:
         if not getattr(user, "is_authenticated", False) or not user.is_active:
             return []
-        if user.is_administrator:  # or the machine itself, which has no key
-            return self._of_all.rows(getattr(user, "pk", None), *numbers)
-        return self._of_seen.rows(user.pk, *numbers)
+        # The machine itself has neither roles nor a key, and sees all.
+        roles = getattr(user, "roles", frozenset({Role.ADMINISTRATOR.value}))
+        if roles not in self._known:
+            self._known[roles] = Prepared(lambda pk, *rest: self._build(_reader(pk, roles), *rest), optional=1)
+        return self._known[roles].rows(getattr(user, "pk", None), *numbers)
 
 
-def _reader(pk: int, *, sees_all: bool) -> User:
-    reader = User(pk=pk, is_superuser=sees_all)
-    reader.__dict__["listed_groups"] = []  # so that nobody looks for them
+def _reader(pk: int, roles: frozenset[str]) -> User:
+    reader = User(pk=pk)
+    reader.__dict__["roles"] = roles
     return reader

@@ -40,7 +40,9 @@ def to_ask(incidents: Any) -> Any:
     )
 
 
-_INCIDENTS_TO_WEIGH = PreparedForReaders(lambda user, pks: to_ask(Incident.objects.visible_to(user).filter(pk__in=pks)))
+@PreparedForReaders
+def _incidents_to_weigh(user: Any, pks: list[int]) -> Any:
+    return to_ask(Incident.objects.visible_to(user).filter(pk__in=pks))
 
 
 def fetch_to_weigh(
@@ -53,7 +55,7 @@ def fetch_to_weigh(
     """
     pks = _pks(keys)
     wanted = pks.pop(Incident.search_kind, [])
-    incidents = _INCIDENTS_TO_WEIGH.rows(user, wanted)
+    incidents = _incidents_to_weigh.rows(user, wanted)
     telling = [*incidents, *([own] if own else ())]
     pks[Postmortem.search_kind] += [told["pk"] for incident in telling for told in incident.listed_postmortems]
     rows = _rows_of(pks, user)
@@ -128,7 +130,7 @@ def _rows_of(pks: Mapping[str, list[int]], user: Any) -> dict[str, Item]:
 
 def _shown_of(kind: str, pks: list[int], user: Any) -> list[Any]:
     if kind == Postmortem.search_kind:
-        return _POSTMORTEMS.rows(user, pks)
+        return _shown_postmortems.rows(user, pks)
     return list(_shown(MODELS[kind].objects.visible_to(user).filter(pk__in=pks), user)) if pks else []
 
 
@@ -139,9 +141,9 @@ def _shown(rows: Any, user: Any) -> Any:
     return rows.select_related("problem") if rows.model is Postmortem else rows
 
 
-_POSTMORTEMS = PreparedForReaders(
-    lambda user, pks: _shown(Postmortem.objects.visible_to(user).filter(pk__in=pks), user)
-)
+@PreparedForReaders
+def _shown_postmortems(user: Any, pks: list[int]) -> Any:
+    return _shown(Postmortem.objects.visible_to(user).filter(pk__in=pks), user)
 
 
 def _with_services(rows: Any) -> Any:

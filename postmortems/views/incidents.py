@@ -107,11 +107,12 @@ def _wanted(incident: Any) -> dict[str, Any]:
 
 
 def _read(user: Any, ref: str) -> Any:
-    incident = prepared_by_ref(Incident, _TO_READ, ref, user)
+    incident = prepared_by_ref(Incident, _to_read, ref, user)
     prefetch_related_objects([incident], Prefetch("timeline", TimelineEntry.objects.select_related("by")))
     return incident
 
 
+@PreparedForReaders
 def _to_read(user: Any, pk: int) -> Any:
     rows = Incident.objects.visible_to(user).filter(pk=pk).select_related("commander", "reported_by")
     rules = PostmortemPolicy.objects.filter(Q(kind=OuterRef("kind")) | Q(kind=""), severity=OuterRef("severity"))
@@ -122,9 +123,6 @@ def _to_read(user: Any, pk: int) -> Any:
         policies=ListOf(rules, **fields),
         is_watched=Watch.objects.is_of(user, "incident"),
     )
-
-
-_TO_READ = PreparedForReaders(_to_read)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
