@@ -285,7 +285,7 @@ class Reader:
         for prefix, ref in self.names.hidden.items():
             text = re.sub(rf"\b{ref}\b", f"{prefix}-HIDDEN", text, flags=re.IGNORECASE)
         newer = max(self.names.hidden_pks)
-        text = re.sub(r'(csrfmiddlewaretoken" value=|X-CSRFToken&quot;: |X-CSRFToken": )"[^"]+"', r"\1TOKEN", text)
+        text = re.sub(r'((csrfmiddlewaretoken|once)" value=|X-CSRFToken(&quot;|"): )"[^"]+"', r"\1TOKEN", text)
         text = re.sub(r'comment-\d+|comments/\d+/|name="reply_to" value="\d+"', "COMMENT", text)
         text = re.sub(r"\bkb_[\w-]{43}|/kb link [0-9a-f]{12}", "SECRET", text)
         text = re.sub(r"…[\w-]{4}</span>|/tokens/\d+/revoke/|ends in [\w-]{4}<", "TOKEN MADE NOW", text)
