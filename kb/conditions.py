@@ -12,6 +12,7 @@ from kb.prepared import NUMBER
 # Django quotes every name but the aliases that it makes up. Inside a condition these are renamed, so that none is also
 # an alias of the query around it, whose row would then be out of sight in there.
 _INNER_ALIAS = re.compile(r"\b[A-Z]+[0-9]+\b")
+_ROW = re.compile(r"\brow_([0-9]+)\.")
 
 
 class Rule:
@@ -74,6 +75,7 @@ class _Condition(Expression):
 
     def as_sql(self, compiler: Any, connection: Any) -> tuple[str, tuple[Any, ...]]:
         sql, params = self._rule.sql(connection)
-        for n, column in enumerate(self._columns):
-            sql = sql.replace(f"row_{n}.", f"{compiler.quote_name_unless_alias(column.alias)}.")
+        # In one go: within another rule the query's own rows are called so, too.
+        called = [compiler.quote_name_unless_alias(column.alias) for column in self._columns]
+        sql = _ROW.sub(lambda row: f"{called[int(row[1])]}.", sql)
         return f"({sql})", tuple(self._number if param == NUMBER else param for param in params)

@@ -32,11 +32,9 @@ def sent_once(view: View) -> View:
     def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if not request.POST.get(ONCE):
             return view(request, *args, **kwargs)
-        give_up = time.monotonic() + PATIENCE
+        key, give_up = _key(request), time.monotonic() + PATIENCE
         while time.monotonic() < give_up:
-            row, is_new = KeptAnswer.objects.begin(
-                user=request.user, key=_key(request), fingerprint="", at=timezone.now()
-            )
+            row, is_new = KeptAnswer.objects.begin(user=request.user, key=key, fingerprint="", at=timezone.now())
             if is_new:
                 return _first(row, lambda: view(request, *args, **kwargs))
             if row.status:

@@ -96,3 +96,18 @@ def test_what_changed_since_is_seen(alice: User) -> None:
     hidden.members.add(alice)
 
     assert seen.get() == hidden
+
+
+def test_a_rule_within_a_rule_speaks_of_the_same_rows(world: list[User]) -> None:
+    alice, *_ = world
+
+    def told_or_hers(pk: int, at: str = "") -> Q:
+        return Q(**{f"{at}title__startswith": "Told"}) | Q(**{f"{at}owner__pk": pk, f"{at}owner__username": "alice"})
+
+    inner = Rule(Postmortem, told_or_hers)
+    outer = Rule(Fix, lambda pk: inner.of(pk, "postmortem__"))
+
+    ours = set(Fix.objects.filter(outer.of(alice.pk)))
+
+    assert ours == set(Fix.objects.filter(told_or_hers(alice.pk, "postmortem__")))
+    assert len(ours) == 5

@@ -559,19 +559,24 @@ def server(settings: Settings) -> type[Server]:
     return Server
 
 
+def remind_and_work_off(monkeypatch: pytest.MonkeyPatch, work_off: WorkOff, *, times: int) -> None:
+    """From nine o'clock on, every two hours."""
+    now = datetime(2026, 3, 10, 9, tzinfo=UTC)
+    monkeypatch.setattr(timezone, "now", lambda: now)
+    reminding.remind(at=now)
+    for _ in range(times):
+        work_off()
+        now += timedelta(hours=2)
+
+
 def test_a_refused_mail_is_tried_until_it_is_taken(
     server: type[Server], work_off: WorkOff, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server.moods = [SMTPRecipientsRefused({}), ConnectionRefusedError(), SMTPRecipientsRefused({})]
     ana = person("ana")
     promised("Require quorum", ana, "2026-03-10")
-    now = datetime(2026, 3, 10, 9, tzinfo=UTC)
-    monkeypatch.setattr(timezone, "now", lambda: now)
-    reminding.remind(at=now)
 
-    for _ in range(6):
-        work_off()
-        now += timedelta(hours=2)
+    remind_and_work_off(monkeypatch, work_off, times=6)
 
     assert len(server.took) == 1
     assert Digest.objects.get().settled_at is not None
@@ -583,13 +588,8 @@ def test_a_mail_that_may_have_been_taken_is_sent_once_more_and_no_oftener(
     server.moods = [SMTPServerDisconnected()] * 5
     ana = person("ana")
     promised("Require quorum", ana, "2026-03-10")
-    now = datetime(2026, 3, 10, 9, tzinfo=UTC)
-    monkeypatch.setattr(timezone, "now", lambda: now)
-    reminding.remind(at=now)
 
-    for _ in range(20):
-        work_off()
-        now += timedelta(hours=2)
+    remind_and_work_off(monkeypatch, work_off, times=20)
 
     assert len(server.moods) == 3  # asked twice
     assert DBTaskResult.objects.get().status == queue.DEAD
@@ -601,13 +601,8 @@ def test_a_refusal_does_not_count_as_a_mail_that_may_have_been_taken(
 ) -> None:
     server.moods = [SMTPRecipientsRefused({}), SMTPServerDisconnected()]
     promised("Require quorum", person("ana"), "2026-03-10")
-    now = datetime(2026, 3, 10, 9, tzinfo=UTC)
-    monkeypatch.setattr(timezone, "now", lambda: now)
-    reminding.remind(at=now)
 
-    for _ in range(4):
-        work_off()
-        now += timedelta(hours=2)
+    remind_and_work_off(monkeypatch, work_off, times=4)
 
     assert len(server.took) == 1
 
